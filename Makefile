@@ -1,0 +1,90 @@
+# Every target works in a fresh clone: it makes .venv and installs what it needs on first use.
+# Only GNU make and a Python from 3.11 on are expected. Another one: make PYTHON=/path/to/python3.13 …
+
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+JOBS ?= 2
+PYTEST := $(PY) -m pytest -n $(JOBS)
+
+# One stamp for each set of packages. All go into one environment, so two installs must never run at once.
+RUN := $(VENV)/.stamp-run
+DEV := $(VENV)/.stamp-dev
+LAB := $(VENV)/.stamp-lab
+BENCH := $(VENV)/.stamp-bench
+.NOTPARALLEL:
+.PHONY: help demo test test-slow test-all lint format bench lab clean
+.DEFAULT_GOAL := help
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: $(RUN)  ## ten requests that each take five seconds, told and drawn in the terminal
+	@$(VENV)/bin/dosim run ten-by-five
+
+test: $(DEV)  ## the tests, less those marked slow
+	$(PYTEST) -m 'not slow'
+
+test-slow: $(DEV)  ## only the tests marked slow
+	@$(PY) -m pytest --collect-only -qq -m slow >/dev/null; \
+	if [ $$? -eq 5 ]; then echo 'No test is marked slow.'; else set -x; $(PYTEST) -m slow; fi
+
+test-all: test test-slow  ## every test
+
+lint: $(DEV)  ## style, format, types, and which layer may import which
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(DEV)  ## mend what ruff can mend
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(BENCH)  ## the speed benchmark, beside SimPy in one run
+	$(PY) benchmarks/run.py
+
+lab: $(LAB)  ## open the first notebook in JupyterLab (which refuses root unless told)
+	$(VENV)/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01-ten-requests.ipynb
+
+clean:  ## remove .venv and what the tools left behind
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(RUN): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(DEV): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $(RUN) $@
+
+$(LAB): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable '.[lab]'
+	@touch $(RUN) $@
+
+$(BENCH): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable '.[bench]'
+	@touch $(RUN) $@
+
+# The first of these interpreters that is new enough and can make an environment.
+CANDIDATES := $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11)
+
+$(PY):
+	@old=; bare=; \
+	for python in $(CANDIDATES); do \
+	  "$$python" -c '' 2>/dev/null || continue; \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { old="$$old $$python"; continue; }; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { bare="$$bare $$python"; continue; }; \
+	  echo "Making $(VENV) with $$python ($$("$$python" --version))"; \
+	  exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	if [ -n "$$bare" ]; then \
+	  echo "Cannot make $(VENV):$$bare has no venv with pip. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	elif [ -n "$$old" ]; then \
+	  echo "dosim needs Python 3.11 or newer; too old here:$$old. Install a newer one, or name it:" \
+	    "make PYTHON=/path/to/python3.12 ..." >&2; \
+	else \
+	  echo "dosim needs Python 3.11 or newer; none was found (tried:" $(CANDIDATES)")." \
+	    "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
+	fi; exit 1

@@ -1,0 +1,1 @@
+"""Bindings: what `env` holds. Durable Object namespaces and their stubs; vars are plain values."""

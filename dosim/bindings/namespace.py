@@ -1,0 +1,212 @@
+"""Durable Object namespaces and stubs, spelled as on the platform.
+
+Recorded: making a stub touches nothing; a call acts when it is made; a stub binds to the object's current life at its
+first use and, after a reset of that life, fails for ever with the same error; a new stub reaches the next life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from dosim.kernel.loop import SCOPE
+from dosim.platform.facts import JURISDICTIONS, REDIRECT_LIMIT
+from dosim.runtime.calls import Call
+from dosim.runtime.world import answer_of
+from dosim.web.errors import AbortError, JsException, type_error
+from dosim.web.http import JsRequest, JsResponse, deliver_request, deliver_response, redirect_target
+from dosim.web.ids import DurableObjectId, not_an_id
+from dosim.web.interface import Constructor, argument_text
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.runtime.host import Channel, ObjectHost
+    from dosim.runtime.world import ClassBinding, World
+
+_NO_JURISDICTIONS = "Jurisdiction restrictions are not implemented in workerd."
+
+
+class StubLink:
+    """The runtime's end of a stub: which object, and which life of it."""
+
+    __slots__ = ("_binding", "_hint", "_id", "_world", "channel", "host", "label", "last_arrival_us")
+
+    def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, hint: str | None) -> None:
+        self._world = world
+        self._binding = binding
+        self._id = object_id
+        self._hint = hint
+        self.host: ObjectHost | None = None
+        self.channel: Channel | None = None
+        self.last_arrival_us = 0
+        name = object_id.name
+        self.label = f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
+
+    def bind(self, call: Call) -> None:
+        """Bind to the object's current life, at the first use."""
+        call.stub = self
+        if self.host is None:
+            origin: City | None = call.caller.owner.place if call.caller is not None else None
+            known = len(self._world.hosts)
+            self.host = self._world.host(self._binding, self._id, origin, self._hint)
+            call.lookup = len(self._world.hosts) > known and self._id.name is not None
+            self.channel = self.host.channel
+
+    def deliver(self, call: Call) -> None:
+        assert self.host is not None
+        self.host.arrive(call)
+
+    @property
+    def target_place(self) -> City | None:
+        return self.host.place if self.host is not None else None
+
+
+class Stub:
+    """A Durable Object from outside: `stub.method(...)`, `stub.fetch(...)`, `stub.id`, `stub.name`."""
+
+    constructor = Constructor("DurableObject")
+
+    def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, hint: str | None) -> None:
+        self._world = world
+        self._link = StubLink(world, binding, object_id, hint)
+        self.id = object_id
+        self.name = object_id.name
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__") or name in ("transfer", "as_plain", "to_bytes", "js_object"):
+            raise AttributeError(name)
+        method = _RemoteMethod(self._world, self._link, name)
+        self.__dict__[name] = method
+        return method
+
+    def fetch(self, resource: object, **options: Any) -> Any:
+        """Send a request to the object's `fetch`; awaits to a `workers.Response`.
+
+        As in the SDK, nothing is sent before it is awaited; from outside the simulation it starts at once.
+        Raises AbortError for what goes wrong over there, JsException for a request that cannot be sent.
+        """
+        if SCOPE.get() is None:
+            return self._world.loop.create_task(self._fetch(resource, options))
+        return self._fetch(resource, options)
+
+    async def _fetch(self, resource: object, options: dict[str, Any]) -> Any:
+        world = self._world
+        request = world.make_fetch_request(resource, options)
+        redirected = False
+        for _ in range(REDIRECT_LIMIT + 1):
+            response = await self._send(request)
+            target = redirect_target(response, request)
+            if target is None:
+                return world.wrap(deliver_response(response, request, redirected=redirected))
+            request, redirected = target, True
+        raise AbortError("Too many redirects.")
+
+    async def _send(self, request: JsRequest) -> JsResponse:
+        world = self._world
+        sent = world.wrap(deliver_request(request))
+        call = world.plain_call("fetch", self._link.label, "fetch", (sent,), SCOPE.get())
+        self._link.bind(call)
+        try:
+            response: JsResponse = await world.begin(call)
+        except JsException as error:
+            raise abort_error(error) from None
+        return response
+
+    def __repr__(self) -> str:
+        return f"<stub of {self._link.label}>"
+
+
+def abort_error(error: JsException) -> AbortError:
+    """An error of a fetch as Python sees it: the text alone, of a Python exception its last line (recorded)."""
+    text = error.message.strip().splitlines()[-1] if error.name == "PythonError" else error.message
+    aborted = AbortError(text)
+    for flag, value in error.flags.items():
+        setattr(aborted, flag, value)
+    for note in getattr(error, "__notes__", ()):
+        aborted.add_note(note)
+    return aborted
+
+
+class _RemoteMethod:
+    """`stub.method`: calling it sends an RPC at once."""
+
+    __slots__ = ("_link", "_name", "_world")
+
+    def __init__(self, world: World, link: StubLink, name: str) -> None:
+        self._world = world
+        self._link = link
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        world = self._world
+        call = world.new_call("rpc", self._link.label, self._name, args, kwargs)
+        self._link.bind(call)
+        future = world.begin(call)
+        return future if call.caller is None else answer_of(future)
+
+    def __repr__(self) -> str:
+        return f"<method {self._name} of {self._link.label}, not called>"
+
+
+class DurableObjectNamespace:
+    """`env.NAME`: the objects of one class. Source: developers.cloudflare.com/durable-objects/api/namespace."""
+
+    constructor = Constructor("DurableObjectNamespace")
+
+    def __init__(self, world: World, binding: ClassBinding, jurisdiction: str | None = None) -> None:
+        self._world = world
+        self._binding = binding
+        self._jurisdiction = jurisdiction
+
+    def idFromName(self, name: object) -> DurableObjectId:
+        """The id that this name has, always the same; touches nothing."""
+        return self._binding.ids.from_name(argument_text(name), self._jurisdiction)
+
+    def newUniqueId(self, options: Any = None, **more: Any) -> DurableObjectId:
+        """A new random id, without a name. Option: jurisdiction."""
+        jurisdiction = self._jurisdiction
+        given = option(options, more, "jurisdiction")
+        if given is not None:
+            jurisdiction = self._checked(given)
+        return self._binding.ids.unique(self._world.unique_bytes(), jurisdiction)
+
+    def idFromString(self, text: object) -> DurableObjectId:
+        """The id with these 64 hex digits; its name is lost. Raises the platform's TypeErrors."""
+        return self._binding.ids.from_string(argument_text(text))
+
+    def get(self, object_id: Any = None, options: Any = None, **more: Any) -> Stub:
+        """A stub of the object with this id. Options: locationHint (used at its first creation)."""
+        if not isinstance(object_id, DurableObjectId):
+            raise not_an_id("get")
+        return Stub(self._world, self._binding, object_id, self._hint(options, more))
+
+    def getByName(self, name: object, options: Any = None, **more: Any) -> Stub:
+        """A stub of the object with this name."""
+        return Stub(self._world, self._binding, self.idFromName(name), self._hint(options, more))
+
+    def jurisdiction(self, name: object = None) -> DurableObjectNamespace:
+        """The namespace of the same class whose objects stay in a jurisdiction."""
+        return DurableObjectNamespace(self._world, self._binding, self._checked(name))
+
+    def _hint(self, options: Any, more: dict[str, Any]) -> str | None:
+        hint = option(options, more, "locationHint")
+        return None if hint is None else argument_text(hint)
+
+    def _checked(self, jurisdiction: object) -> str:
+        if not self._world.platform.jurisdictions:
+            raise JsException(_NO_JURISDICTIONS)
+        if jurisdiction not in JURISDICTIONS:
+            raise type_error(f"Unknown jurisdiction {jurisdiction!r}: use one of {', '.join(JURISDICTIONS)}.")
+        return str(jurisdiction)
+
+    def __repr__(self) -> str:
+        return f"<DurableObjectNamespace {self._binding.name} of {self._binding.class_name}>"
+
+
+def option(options: Any, more: dict[str, Any], name: str) -> Any:
+    """An option of a raw call: from keyword arguments, a dict, or a JavaScript object."""
+    if name in more:
+        return more[name]
+    if isinstance(options, dict):
+        return options.get(name)
+    return getattr(options, name, None)

@@ -1,0 +1,113 @@
+"""Numbers of the two platforms, "cloudflare" (documented production) and "workerd" (the local runtime, recorded).
+
+Every constant carries how it is known: *recorded* from workerd 1.20261117.1, *documented* by Cloudflare, *assumed*
+where neither says. `TABLE` is what the book prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MS_US: Final = 1_000
+SECOND_US: Final = 1_000_000
+MINUTE_US: Final = 60 * SECOND_US
+
+#: The simulated clock starts here (decided; the platform has no such instant).
+EPOCH: Final = "2026-12-01T00:00:00+00:00"
+EPOCH_MS: Final = 1_796_083_200_000
+#: The compatibility date of a program that names none (decided).
+COMPATIBILITY_DATE: Final = "2026-11-01"
+
+#: Where a client without a city is, and where objects are placed that are first touched from nowhere (decided).
+DEFAULT_CITY: Final = "Ashburn"
+
+#: `ctx.storage.deleteAll()` deletes the alarm too from this date. Source: flag delete_all_deletes_alarm.
+DELETE_ALL_DELETES_ALARM: Final = "2026-02-24"
+
+#: Idle time before an object leaves memory. Recorded; workerd server.c++ `handleShutdown`.
+#: Production may keep it longer: a test may rely neither on memory surviving this long nor on its being gone.
+IDLE_EVICTION_US: Final = 10 * SECOND_US
+#: `blockConcurrencyWhile` resets the object when its callback takes longer. Documented and recorded.
+BLOCK_LIMIT_US: Final = 30 * SECOND_US
+#: Sections nested deeper reset the object. Recorded on workerd 1.20261117.1.
+BLOCK_DEPTH: Final = 64
+#: Serialised RPC arguments or return values, bytes. Recorded.
+RPC_LIMIT_BYTES: Final = 32 * 1024 * 1024
+#: The first retry of a failed alarm; each next one waits twice as long. Documented and recorded.
+ALARM_RETRY_US: Final = 2 * SECOND_US
+#: Retries of a failed alarm, after its first run. Documented and recorded.
+ALARM_RETRIES: Final = 6
+#: A retry comes up to this share later, drawn at random. workerd alarm-scheduler.h; recorded 1.00 to 1.25.
+ALARM_RETRY_JITTER: Final = 0.25
+#: Redirects that `fetch` follows. Fetch standard.
+REDIRECT_LIMIT: Final = 20
+
+BLOCK_TIMEOUT_TEXT: Final = (
+    "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable"
+    " Object was reset."
+)
+BLOCK_DEPTH_TEXT: Final = "blockConcurrencyWhile() calls are nested too deeply."
+ABORT_TEXT: Final = "Application called abort() to reset Durable Object."
+FOREIGN_KEY_RESET_TEXT: Final = (
+    "Durable Object was reset and rolled back to its last known good state because the application left the database in"
+    " a state where constraints were violated: "
+)
+TRANSACTION_SQL_TEXT: Final = (
+    "To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs"
+    " instead of the SQL BEGIN TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will"
+    " automatically roll back on exceptions, and because it interacts correctly with Durable Objects' automatic atomic"
+    " write coalescing."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What differs between production and the local runtime. Bytes and microseconds."""
+
+    name: str
+    #: One SQLite value or row, bytes.
+    row_limit_bytes: int
+    #: Key and value together, bytes; None: only the row limit counts.
+    kv_pair_limit_bytes: int | None
+    #: Keys in one get, put or delete; None: no limit.
+    keys_per_call: int | None
+    #: Arguments of one SQL function.
+    sql_function_arguments: int
+    #: From the commit of a turn until its writes are confirmed and its output gate opens.
+    confirm_us: int
+    #: Whether `jurisdiction` is implemented.
+    jurisdictions: bool
+
+
+WORKERD: Final = Platform(
+    name="workerd",
+    row_limit_bytes=8_388_642,
+    kv_pair_limit_bytes=None,
+    keys_per_call=None,
+    sql_function_arguments=127,
+    confirm_us=0,
+    jurisdictions=False,
+)
+CLOUDFLARE: Final = Platform(
+    name="cloudflare",
+    row_limit_bytes=2_097_152,
+    kv_pair_limit_bytes=2_097_152,
+    keys_per_call=128,
+    sql_function_arguments=32,
+    confirm_us=5 * MS_US,
+    jurisdictions=True,
+)
+PLATFORMS: Final = {"cloudflare": CLOUDFLARE, "workerd": WORKERD}
+
+#: field -> (what, how known for cloudflare, how known for workerd)
+TABLE: Final[dict[str, tuple[str, str, str]]] = {
+    "row_limit_bytes": ("one SQLite value or row, bytes", "documented: limits (2 MB)", "recorded by bisection"),
+    "kv_pair_limit_bytes": ("key and value together, bytes", "documented: limits (2 MB)", "recorded: none"),
+    "keys_per_call": ("keys in one get, put or delete", "documented: storage API (128)", "recorded: none"),
+    "sql_function_arguments": ("arguments of a SQL function", "documented: limits (32)", "recorded (127)"),
+    "confirm_us": ("output gate after a commit, microseconds", "assumed: nothing published", "recorded: 0"),
+    "jurisdictions": ("jurisdictions exist", "documented: data location", "recorded: refused"),
+}
+
+JURISDICTIONS: Final = ("eu", "fedramp", "fedramp-high", "us")

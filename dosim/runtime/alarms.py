@@ -1,0 +1,205 @@
+"""The alarm of an object: at least once, never early, one at a time, retried with back-off.
+
+The time is stored with the data; the firing is here. Recorded: a failed run is retried 2, 4, 8, 16, 32, 64 s after it
+ended, each up to a quarter later, then the alarm is gone; while `alarm()` runs, `getAlarm()` is null until somebody
+sets a new one; a new one never starts before the running handler has ended; `ctx.abort()` in it counts as a failure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dosim.platform.facts import ALARM_RETRIES, ALARM_RETRY_JITTER, ALARM_RETRY_US, EPOCH_MS
+from dosim.runtime.calls import Call
+
+if TYPE_CHECKING:
+    from dosim.runtime.host import ObjectHost
+    from dosim.runtime.instance import Instance
+
+
+class AlarmInfo:
+    """What `alarm(info)` is given: `retryCount`, `isRetry`, `scheduledTime` (ms)."""
+
+    def __init__(self, retry_count: int, scheduled_ms: int) -> None:
+        self.retryCount = retry_count
+        self.isRetry = retry_count > 0
+        self.scheduledTime = scheduled_ms
+
+    def __repr__(self) -> str:
+        return f"AlarmInvocationInfo(retryCount={self.retryCount}, isRetry={self.isRetry})"
+
+
+class Alarm:
+    """Schedules the stored alarm time of one object and runs its handler."""
+
+    def __init__(self, host: ObjectHost) -> None:
+        self._host = host
+        self._world = host.world
+        #: The stored time that is scheduled, ms; None: none.
+        self._scheduled_ms: int | None = None
+        self._armed = 0
+        self._running: Call | None = None
+        #: The run whose handler has ended in the turn that is not committed yet.
+        self._finishing: Call | None = None
+        #: While `alarm()` runs and nobody has set or deleted the alarm: it counts as gone, and stays if the run fails.
+        self.deferred_delete = False
+        self._touched = False
+        self._retries = 0
+        self._retry_due_us: int | None = None
+        self._runs = 0
+        self.channel = host.channel
+        self.last_arrival_us = 0
+
+    #: An alarm's run starts where the object is.
+    target_place = None
+
+    # -- what storage calls
+
+    def get_ms(self) -> int | None:
+        """The alarm as `getAlarm()` sees it."""
+        return None if self.deferred_delete else self._host.storage.alarm_ms
+
+    def set_ms(self, alarm_ms: int | None) -> None:
+        """`setAlarm` or `deleteAlarm`, in the turn's transaction."""
+        self.deferred_delete = False
+        self._touched = True
+        self._host.storage.set_alarm(alarm_ms)
+
+    def restore_deferred(self, *, deferred: bool) -> None:
+        """A transaction rolled back: the alarm is again as it was before it."""
+        self.deferred_delete = deferred
+
+    def cleared(self) -> None:
+        """deleteAll took the alarm with it."""
+        self.deferred_delete = False
+        self._touched = True
+
+    # -- scheduling
+
+    def sync(self) -> None:
+        """The turn was committed: schedule what is stored now."""
+        storage = self._host.storage
+        if storage.writes:
+            return
+        self._finishing = None
+        if not self._touched or self._running is not None:
+            return
+        self._touched = False
+        stored_ms = storage.alarm_ms
+        if stored_ms is not None and stored_ms == self._scheduled_ms:
+            return
+        if stored_ms is None:
+            if self._scheduled_ms is not None:
+                self._world.emit(self._world.loop.time_us(), "alarm_cleared", self._host.label)
+            self._disarm()
+        elif self._retry_due_us is not None and self._us(stored_ms) < self._retry_due_us:
+            self._scheduled_ms = stored_ms  # earlier than the retry: it does not cut the back-off short (recorded)
+        else:
+            self._retries = 0
+            self._retry_due_us = None
+            self._arm(stored_ms, self._us(stored_ms))
+
+    def _us(self, alarm_ms: int) -> int:
+        return max((alarm_ms - EPOCH_MS) * 1000, self._world.loop.time_us())
+
+    def _arm(self, alarm_ms: int, due_us: int) -> None:
+        self._scheduled_ms = alarm_ms
+        self._armed += 1
+        self._world.emit(self._world.loop.time_us(), "alarm_set", self._host.label, 0, 0, (due_us,))
+        self._world.loop.in_background(due_us, self._due, self._armed)
+
+    def _disarm(self) -> None:
+        self._scheduled_ms = None
+        self._armed += 1
+        self._retries = 0
+        self._retry_due_us = None
+
+    def _due(self, armed: int) -> None:
+        """The scheduled time has come, unless something newer was scheduled since."""
+        host = self._host
+        if armed != self._armed or self._scheduled_ms is None or self._running is not None:
+            return
+        if not host.binding.has_alarm_handler:
+            return
+        self._retry_due_us = None
+        info = AlarmInfo(self._retries, self._scheduled_ms)
+        call = self._world.new_alarm_call(host, info)
+        self._running = call
+        self._armed += 1
+        call.stub = self
+        self.channel = host.channel
+        host.arrive(call)
+
+    def begins(self, call: Call) -> bool:
+        """The handler is about to run; False when the constructor moved the alarm meanwhile (recorded: run skipped)."""
+        info: AlarmInfo = call.args[0]
+        if self._host.storage.alarm_ms != info.scheduledTime:
+            self._running = None
+            self._touched = True
+            self.sync()
+            return False
+        self._scheduled_ms = None
+        self.deferred_delete = True
+        self._touched = False
+        return True
+
+    def ended(self, call: Call, error: BaseException | None) -> None:
+        """The handler has ended. Called before its turn is committed."""
+        if self._running is not call:
+            return
+        self._running, self._finishing = None, call
+        deferred, self.deferred_delete = self.deferred_delete, False
+        if deferred and error is None:
+            self._host.storage.set_alarm(None)
+            self._retries = 0
+            self._touched = True
+        elif deferred:
+            self._retry(call)
+        else:
+            self._retries = 0
+            self._touched = True
+
+    def life_ended(self, instance: Instance) -> None:
+        """The instance was reset while the handler ran, or waited to: the run counts as failed."""
+        call = self._running or self._finishing
+        self._running = self._finishing = None
+        if call is None:
+            return
+        stored_ms = self._host.storage.alarm_ms
+        if self.deferred_delete or stored_ms == call.args[0].scheduledTime:
+            self.deferred_delete = False
+            if stored_ms is not None:
+                self._retry(call)
+        else:
+            self._touched = True
+            self.sync()
+
+    def restarted(self) -> None:
+        """The process is up again: what is stored is scheduled."""
+        self._running = None
+        self.deferred_delete = False
+        self._retries = 0
+        self._retry_due_us = None
+        stored_ms = self._host.storage.alarm_ms
+        if stored_ms is None:
+            self._disarm()
+        else:
+            self._arm(stored_ms, self._us(stored_ms))
+
+    def _retry(self, call: Call) -> None:
+        """Run again after the back-off, or give up after the last retry: the alarm silently disappears."""
+        world, host = self._world, self._host
+        info: AlarmInfo = call.args[0]
+        if self._retries >= ALARM_RETRIES:
+            self._retries = 0
+            host.storage.set_alarm(None)
+            if host.instance is None:
+                host.storage.commit()
+            self._disarm()
+            return
+        self._retries += 1
+        self._runs += 1
+        late = world.alarm_jitter(host, self._runs) * ALARM_RETRY_JITTER
+        wait_us = round((ALARM_RETRY_US << (self._retries - 1)) * (1 + late))
+        self._retry_due_us = world.loop.time_us() + wait_us
+        self._arm(info.scheduledTime, self._retry_due_us)

@@ -1,0 +1,182 @@
+"""`Call`: one request or RPC as it travels, waits, runs and returns; and `Flow`, the scope its code runs in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dosim.kernel.loop import SCOPE, Timer
+from dosim.web.errors import JsException
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.runtime.gates import InputGate
+    from dosim.runtime.instance import Instance
+
+
+class Owner(Protocol):
+    """Whose turn some code runs in: an object's instance or a Worker's request. It sends what the turn emits."""
+
+    label: str
+    place: City | None
+
+    def emit(self, call: Call) -> None:
+        """Send a call at the end of this turn, when the output gate lets it out."""
+
+    def call_answered(self, call: Call) -> None:
+        """An outgoing call of this owner came back."""
+
+    def hold(self, stub: object) -> None:
+        """Keep a received function alive for as long as this owner runs."""
+
+    def pin(self, by: int) -> None:
+        """`waitUntil` work that keeps the owner going: one more or one less."""
+
+
+class Call:
+    """One request: from a client to a Worker, from code to an object, an alarm's run, a call of a passed function.
+
+    `via` is "client", "fetch", "rpc", "alarm" or "callback". `chain` is the number of the outside request that it
+    belongs to: calls of one chain are let in where one request at a time is allowed.
+    """
+
+    __slots__ = (
+        "args",
+        "caller",
+        "chain",
+        "future",
+        "id",
+        "key",
+        "last",
+        "leave_us",
+        "lent",
+        "lookup",
+        "made",
+        "method",
+        "parent",
+        "stub",
+        "target",
+        "task",
+        "via",
+        "wrote_before",
+    )
+
+    def __init__(
+        self, number: int, via: str, target: str, method: str, args: tuple[Any, ...], caller: Flow | None, chain: int
+    ) -> None:
+        self.id = number
+        self.via = via
+        self.target = target
+        self.method = method
+        self.args = args
+        self.caller = caller
+        self.chain = chain
+        self.parent = caller.call if caller is not None else None
+        self.future: asyncio.Future[Any] | None = None
+        self.stub: Any = None
+        self.task: asyncio.Task[Any] | None = None
+        self.last = 0
+        self.leave_us = 0
+        self.lookup = False
+        #: What this call's random draws are keyed by: its place in the tree of calls, not when it was made.
+        self.key = 0
+        self.made = 0
+        #: Functions passed as arguments: disposed when the call ends (recorded).
+        self.lent: list[Any] | None = None
+        self.wrote_before = False
+
+    def stub_place(self) -> City | None:
+        """Where the target is."""
+        place: City | None = self.stub.target_place
+        return place
+
+    @property
+    def is_fetch(self) -> bool:
+        return self.via == "fetch"
+
+    def __repr__(self) -> str:
+        return f"#{self.id} {self.target}.{self.method}"
+
+
+class Flow:
+    """The scope of one call's code in an object: where its timers and replies are delivered.
+
+    A critical section's callback runs in a flow of its own, whose gate is the section.
+    """
+
+    __slots__ = ("call", "gate")
+
+    def __init__(self, gate: InputGate, call: Call | None) -> None:
+        self.gate = gate
+        self.call = call
+
+    @property
+    def owner(self) -> Instance:
+        return self.gate.instance
+
+    def context(self) -> Context:
+        """A fresh context for code of this flow: every call starts from defaults (recorded)."""
+        context = Context()
+        context.run(SCOPE.set, self)
+        return context
+
+    def timer_due(self, timer: Timer) -> None:
+        self.gate.timer_due(timer, self)
+
+    def io_due(self, hop: tuple[asyncio.Future[None], str]) -> None:
+        self.gate.deliver(Event(complete, hop[0], self, hop[1]))
+
+    def timers_changed(self, by: int) -> None:
+        self.gate.instance.timers += by
+
+    def result_due(self, call: Call, settle: Callable[[Any], None], outcome: Any) -> None:
+        """The answer to a call of this flow is there."""
+        self.gate.deliver(Event(settle, outcome, self, repr(call), call.id))
+
+
+class Event:
+    """One thing to deliver to an object: `fn(arg)` in the context of `flow`, when the gate lets it in."""
+
+    __slots__ = ("after", "arg", "child", "context", "flow", "fn", "held_by", "ready_us", "starts")
+
+    def __init__(
+        self, fn: Callable[[Any], object], arg: object, flow: Flow, after: str = "", child: int = 0, *, starts: bool = False
+    ) -> None:
+        self.fn = fn
+        self.arg = arg
+        self.flow = flow
+        self.after = after
+        self.child = child
+        self.starts = starts
+        self.context: Context | None = None
+        self.held_by = ""
+        self.ready_us = 0
+
+
+def complete(future: asyncio.Future[None]) -> None:
+    """Complete a future that may have been cancelled meanwhile."""
+    if not future.done():
+        future.set_result(None)
+
+
+def settle(outcome: tuple[asyncio.Future[Any], Any, BaseException | None]) -> None:
+    """Give a waiting future its value or its error."""
+    future, value, error = outcome
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+
+
+def copy_of(error: BaseException) -> BaseException:
+    """Every caller gets an error object of its own."""
+    if isinstance(error, JsException):
+        twin = JsException(error.message, error.name, **error.flags)
+        for note in getattr(error, "__notes__", ()):
+            twin.add_note(note)
+        return twin
+    return error

@@ -1,0 +1,86 @@
+"""`ctx`: an object's id, its storage, and its say over concurrency and its own life.
+
+Source: developers.cloudflare.com/durable-objects/api/state; Python behaviour recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dosim.kernel.loop import SCOPE
+from dosim.platform.facts import ABORT_TEXT
+from dosim.runtime.calls import Flow
+from dosim.runtime.storage_api import DurableObjectStorage
+from dosim.web.errors import DurableObjectAbort
+from dosim.web.ids import DurableObjectId, object_name
+
+if TYPE_CHECKING:
+    from dosim.runtime.instance import Instance
+
+
+class DurableObjectContext:
+    """What a Durable Object's constructor gets as `ctx` (`DurableObjectState` in JavaScript)."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        host_id = instance.host.id
+        self.id = DurableObjectId(str(host_id), object_name(host_id.name), host_id.jurisdiction)
+        self._root = Flow(instance.gate, None)
+        self.storage = DurableObjectStorage(instance, self._flow)
+
+    def _flow(self) -> Flow:
+        """The flow of the code that calls, if it runs in this object."""
+        scope: Any = SCOPE.get()
+        if isinstance(scope, Flow) and scope.owner is self._instance:
+            return scope
+        return self._root
+
+    def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Run `callback` while no other event is delivered to the object; starts when this turn ends.
+
+        The future has its result. If it raises, or takes longer than 30 s, the object is reset.
+        """
+        if inspect.iscoroutine(callback):
+            callback.close()
+            raise TypeError(
+                "blockConcurrencyWhile(callback) takes the function itself, and was given a coroutine: write"
+                " ctx.blockConcurrencyWhile(load), not ctx.blockConcurrencyWhile(load())."
+            )
+        return self._instance.block(callback, self._flow())
+
+    def waitUntil(self, promise: Any) -> None:
+        """Keep the object in memory until `promise` (a task or future) is done."""
+        if inspect.iscoroutine(promise):
+            friendly = self._instance.world.portability(
+                "ctx.waitUntil(coroutine) fails in a Durable Object: the coroutine never runs", "workers.wait_until(coroutine)"
+            )
+            if not friendly:
+                promise.close()
+                return
+            promise = asyncio.ensure_future(promise)
+        keep_until_done(self._instance, promise)
+
+    def abort(self, reason: object = None) -> None:
+        """Reset the object: its memory and its uncommitted writes are lost. Does not return."""
+        self._instance.abort(ABORT_TEXT if reason is None else reason)
+        raise DurableObjectAbort(reason or "Durable Object abort requested")
+
+    def __repr__(self) -> str:
+        return f"<ctx of {self._instance.label}>"
+
+
+def keep_until_done(owner: Any, promise: asyncio.Future[Any]) -> None:
+    """`waitUntil`: the owner stays until the promise is done; its failure is nobody's business (recorded)."""
+    if promise.done():
+        return
+    owner.pin(1)
+    promise.add_done_callback(lambda done: _let_go(owner, done))
+
+
+def _let_go(owner: Any, done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()
+    owner.pin(-1)

@@ -1,0 +1,138 @@
+"""Which method a call reaches, how it is called, and what becomes of its result.
+
+Recorded (Python Workers): any method of the class or its bases can be called, `_private` ones and static ones too;
+attributes and properties cannot. Arity is strict for RPC and relaxed for the platform's own handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import Context
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from dosim.runtime.crossing import as_error
+from dosim.web.errors import DurableObjectAbort, JsException, type_error
+
+if TYPE_CHECKING:
+    from dosim.runtime.calls import Call
+    from dosim.runtime.instance import Instance
+
+#: Handlers of the platform: not callable over RPC (recorded text).
+RESERVED = frozenset(
+    "fetch alarm webSocketMessage webSocketClose webSocketError connect scheduled queue tail trace test email".split()
+)
+_EMPTY = Context()
+
+
+def find_method(user: object, name: str) -> Callable[..., Any]:
+    """The method that an RPC of this name reaches. Raises the platform's TypeError when there is none."""
+    found = inspect.getattr_static(type(user), name, None)
+    if isinstance(found, (FunctionType, staticmethod, classmethod)) and not name.startswith("__"):
+        method: Callable[..., Any] = getattr(user, name)
+        return method
+    raise type_error(f"Method {name} does not exist")
+
+
+def call_method(instance: Instance, call: Call) -> None:
+    """Start the handler of `call`; its end is reported by `instance.answer`."""
+    try:
+        method = _method(instance.user, call)
+        result = method(*call.args)
+    except DurableObjectAbort:
+        return
+    except JsException as error:
+        refused = JsException(error.message, error.name, **{**error.flags, "remote": True}) if _is_ours(error) else None
+        instance.answer(call, None, refused or as_error(error))
+        return
+    except Exception as error:
+        instance.answer(call, None, as_error(error))
+        return
+    if isinstance(result, asyncio.Future) or inspect.iscoroutine(result):
+        coroutine = result if inspect.iscoroutine(result) else _await(result)
+        task = instance.loop.create_task(coroutine)
+        call.task = task
+        task.add_done_callback(_Ended(instance, call), context=_EMPTY)
+    elif inspect.isawaitable(result):
+        task = instance.loop.create_task(_await(result))
+        call.task = task
+        task.add_done_callback(_Ended(instance, call), context=_EMPTY)
+    else:
+        finish(instance, call, result)
+
+
+def _is_ours(error: JsException) -> bool:
+    """True for a refusal made here, before any user code ran."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb is not None and tb.tb_frame.f_globals.get("__name__") == __name__
+
+
+def _method(user: object, call: Call) -> Callable[..., Any]:
+    name = call.method
+    if call.via == "rpc":
+        if name in RESERVED:
+            raise type_error(f"'{name}' is a reserved method and cannot be called over RPC.")
+        return find_method(user, name)
+    if call.via == "callback":
+        function: Callable[..., Any] = call.stub.function
+        return function
+    if not callable(getattr(type(user), name, None)):
+        raise type_error(f"Method {name} does not exist")
+    return relaxed(getattr(user, name), len(call.args))
+
+
+def relaxed(method: Callable[..., Any], given: int) -> Callable[..., Any]:
+    """The handler, with surplus arguments dropped."""
+    try:
+        parameters = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):
+        return method
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return method
+    takes = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+    return method if takes >= given else lambda *args: method(*args[:takes])
+
+
+class _Ended:
+    """The done callback of a handler's task."""
+
+    __slots__ = ("call", "instance")
+
+    def __init__(self, instance: Instance, call: Call) -> None:
+        self.instance = instance
+        self.call = call
+
+    def __call__(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self.instance.answer(self.call, None, as_error(asyncio.CancelledError()))
+            return
+        error = task.exception()
+        if error is None:
+            finish(self.instance, self.call, task.result())
+        elif not isinstance(error, DurableObjectAbort):
+            self.instance.answer(self.call, None, as_error(error))
+
+
+def finish(instance: Instance, call: Call, result: Any) -> None:
+    """Convert a handler's result for its caller, and answer."""
+    try:
+        value = instance.world.functions.outgoing_result(instance, call, result)
+    except Exception as error:
+        instance.answer(call, None, _refusal(error))
+    else:
+        instance.answer(call, value, None)
+
+
+def _refusal(error: Exception) -> JsException:
+    """A result that cannot be sent: a JavaScript error keeps its name, the SDK's own TypeError has a traceback."""
+    if isinstance(error, JsException):
+        return JsException(error.message, error.name, remote=True)
+    return as_error(error)
+
+
+async def _await(result: Any) -> Any:
+    return await result

@@ -1,0 +1,211 @@
+"""Values across calls: copies of data, stubs of functions, and who keeps whose functions alive.
+
+A function sent in a call or returned from one arrives as a stub; calling it runs the function where it was made.
+Recorded: argument stubs are disposed when the call ends; a returned one keeps its owner in memory until the holder
+disposes it or itself goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from dosim.kernel.loop import SCOPE
+from dosim.platform.facts import RPC_LIMIT_BYTES
+from dosim.runtime.calls import Call, Event, Flow, copy_of
+from dosim.runtime.crossing import as_error
+from dosim.web.errors import JsException
+from dosim.web.sizes import may_exceed, serialized_size
+from dosim.web.values import clone
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.runtime.instance import Instance
+    from dosim.runtime.world import World
+
+_PROXY_TEXT = (
+    "Proxy could not be serialized because it is not a valid RPC receiver type. The Proxy must emulate either a plain"
+    " object or an RpcTarget, as indicated by the Proxy's prototype chain."
+)
+DISPOSED_TEXT = "RPC stub used after being disposed."
+
+
+class FunctionStub:
+    """A function of somebody else, received over RPC: `await stub(5)` runs it over there."""
+
+    def __init__(self, world: World, function: Callable[..., Any], owner: Any, label: str) -> None:
+        self._world = world
+        self.function = function
+        self.owner = owner
+        self.label = label
+        self.disposed = False
+        self.last_arrival_us = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.disposed:
+            raise JsException(DISPOSED_TEXT)
+        world = self._world
+        call = world.new_call("callback", self.label, getattr(self.function, "__name__", "function"), args, kwargs)
+        call.stub = self
+        return world.start(call)
+
+    @property
+    def target_place(self) -> City | None:
+        place: City | None = self.owner.place if self.owner is not None else None
+        return place
+
+    def deliver(self, call: Call) -> None:
+        """The call has reached whoever made the function: run it there."""
+        self._world.functions.run(self, call)
+
+    def dispose(self) -> None:
+        """Let go of the function: a later call fails, and its owner may leave memory."""
+        if not self.disposed:
+            self.disposed = True
+            self._world.functions.released(self)
+
+    def transfer(self) -> FunctionStub:
+        return FunctionStub(self._world, self.function, self.owner, self.label)
+
+    def __repr__(self) -> str:
+        return f"<function of {self.label}>"
+
+
+class _OwnRun:
+    """A run of a function that a Worker's request or the outside world made: no gate, its own context."""
+
+    def __init__(self, world: World, call: Call) -> None:
+        self._world = world
+        self._call = call
+
+    def start(self, owner: Any) -> None:
+        function, context = self._call.stub.function, owner.context if owner is not None else Context()
+        context.run(self._start, function)
+
+    def _start(self, function: Callable[..., Any]) -> None:
+        try:
+            result = function(*self._call.args)
+        except Exception as error:
+            self._answer(None, as_error(error))
+            return
+        if inspect.isawaitable(result):
+            task = self._world.loop.create_task(result if inspect.iscoroutine(result) else _await(result))
+            task.add_done_callback(self._ended)
+        else:
+            self._finish(result)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            self._finish(task.result())
+        else:
+            self._answer(None, as_error(error))
+
+    def _finish(self, result: Any) -> None:
+        try:
+            value = self._world.functions.outgoing_result(None, self._call, result)
+        except Exception as error:
+            self._answer(None, as_error(error))
+        else:
+            self._answer(value, None)
+
+    def _answer(self, value: Any, error: BaseException | None) -> None:
+        world, call = self._world, self._call
+        kind, detail = ("return", ()) if error is None else ("throw", (str(error),))
+        now_us = world.loop.time_us()
+        call.last = world.emit(now_us, kind, call.target, call.id, call.last, detail)
+        world.routes.reply(call, value, error, now_us)
+
+
+async def _await(result: Any) -> Any:
+    return await result
+
+
+class Functions:
+    """Every function stub that somebody holds, by the instance that owns the function."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._holds: dict[Instance, int] = {}
+
+    def held(self, owner: Instance) -> bool:
+        """True while somebody holds a function of this instance."""
+        return self._holds.get(owner, 0) > 0
+
+    def drop_owner(self, owner: Instance) -> None:
+        self._holds.pop(owner, None)
+
+    def released(self, stub: FunctionStub) -> None:
+        owner = stub.owner
+        if owner in self._holds:
+            self._holds[owner] -= 1
+            if not self._holds[owner]:
+                del self._holds[owner]
+                owner.check_idle()
+
+    def run(self, stub: FunctionStub, call: Call) -> None:
+        """A call has reached whoever made the function: run it there."""
+        owner = stub.owner
+        if owner is None or not hasattr(owner, "gate"):
+            _OwnRun(self._world, call).start(owner)
+        elif owner.broken is not None:
+            self._world.routes.reply(call, None, copy_of(owner.broken), self._world.loop.now_us)
+        else:
+            owner.in_flight[call] = None
+            owner.gate.deliver(Event(owner.start_handler, call, Flow(owner.gate, call), starts=True))
+
+    def _stub(self, function: Callable[..., Any], owner: Any) -> FunctionStub:
+        label = owner.label if owner is not None else "the outside"
+        return FunctionStub(self._world, function, owner, label)
+
+    def outgoing_arguments(self, args: tuple[Any, ...], made: list[FunctionStub]) -> tuple[Any, ...]:
+        """The arguments of a call as the other side reads them. Raises what the platform raises at the call."""
+        scope: Any = SCOPE.get()
+        owner = scope.owner if scope is not None else None
+
+        def other(value: object) -> object:
+            return self._other(value, owner, made)
+
+        sent = tuple([clone(arg, other) for arg in args])
+        check_size(sent[0] if len(sent) == 1 else list(sent))
+        return sent
+
+    def outgoing_result(self, instance: Any, call: Call, result: Any) -> Any:
+        """A handler's result as the caller reads it. Raises what the platform raises for it."""
+        if call.via == "alarm":
+            return None
+        if call.via == "fetch":
+            return self._world.check_response(result)
+        made: list[FunctionStub] = []
+        value = clone(result, lambda v: self._other(v, instance, made))
+        check_size(value)
+        for stub in made if instance is not None else ():
+            self._holds[instance] = self._holds.get(instance, 0) + 1
+            if call.caller is not None:
+                call.caller.owner.hold(stub)
+        return value
+
+    def _other(self, value: object, owner: Any, made: list[FunctionStub]) -> object:
+        if isinstance(value, FunctionStub):
+            return value.transfer()
+        if hasattr(value, "transfer"):
+            return value.transfer()
+        if callable(value) and not isinstance(value, type):
+            stub = self._stub(value, owner)
+            made.append(stub)
+            return stub
+        raise JsException(_PROXY_TEXT, "DataCloneError")
+
+
+def check_size(value: object) -> None:
+    """Raises the platform's error for a value over 32 MiB serialised."""
+    if may_exceed(value, RPC_LIMIT_BYTES):
+        size_bytes = serialized_size(value)
+        if size_bytes > RPC_LIMIT_BYTES:
+            raise JsException(
+                "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was:"
+                f" {size_bytes} bytes."
+            )

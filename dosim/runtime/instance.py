@@ -1,0 +1,353 @@
+"""`Instance`: one life of an object in memory, from its constructor to its eviction or reset.
+
+The unit of execution is the turn: one event delivered, user code run until it waits for something outside. At its end
+the turn's writes are committed, what it emitted is sent (the output gate), and the lock goes to the next in line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dosim.platform.facts import BLOCK_DEPTH, BLOCK_DEPTH_TEXT, BLOCK_LIMIT_US, BLOCK_TIMEOUT_TEXT
+from dosim.runtime.calls import Call, Event, Flow, copy_of
+from dosim.runtime.crossing import as_error, as_reset
+from dosim.runtime.dispatch import call_method
+from dosim.runtime.gates import CriticalSection, InputGate
+from dosim.storage.engine import CommitFailed
+from dosim.web.errors import DurableObjectAbort, JsException
+
+if TYPE_CHECKING:
+    from dosim.kernel.loop import Timer
+    from dosim.runtime.host import ObjectHost
+
+
+class Instance:
+    """One life of an object: constructed, running, idle, then evicted or reset."""
+
+    def __init__(self, host: ObjectHost, number: int) -> None:
+        self.host = host
+        self.world = host.world
+        self.loop = host.world.loop
+        self.storage = host.storage
+        self.number = number
+        self.label = host.label
+        self.place = host.place
+        self.gate = InputGate(self)
+        self.user: Any = None
+        self.broken: JsException | None = None
+        #: `__init__` raised: every call gets this error until the instance leaves memory (recorded).
+        self.start_error: BaseException | None = None
+        self.in_flight: dict[Call, None] = {}
+        self.timers = 0
+        self.outgoing = 0
+        self.pins = 0
+        self.idle_since_us: int | None = None
+        self.turn_call: Call | None = None
+        self._turn_gate: InputGate | None = None
+        self._turn_ending = False
+        self._after_turn: list[Callable[[], None]] = []
+        self._outbox: list[tuple[Call, int]] = []
+        self._replies: list[tuple[Call, Any, BaseException | None, int]] = []
+        self._confirmed_us = 0
+        self._buried: list[object] = []
+        self._held: list[object] = []
+
+    # -- turns
+
+    def begin_turn(self, gate: InputGate, event: Event) -> None:
+        """Deliver an event whose gate has just been locked for it."""
+        self._turn_gate = gate
+        self.idle_since_us = None
+        flow = event.flow
+        call = flow.call
+        self.turn_call = call
+        if call is not None:
+            self._mark_turn(event, call)
+        self.touch()
+        context = event.context
+        if context is None:
+            context = flow.context()
+        context.run(event.fn, event.arg)
+
+    def _mark_turn(self, event: Event, call: Call) -> None:
+        now_us = self.loop.now_us
+        held_by = event.held_by if event.ready_us < now_us else ""
+        if event.starts:
+            call.last = self.world.emit(now_us, "start", self.label, call.id, call.last, (event.ready_us, held_by))
+        elif event.after:
+            detail = (event.after, event.child, event.ready_us, held_by)
+            call.last = self.world.emit(now_us, "resume", self.label, call.id, call.last, detail)
+
+    def touch(self) -> None:
+        """Make sure that what runs now is ended: committed, sent, and followed by the next."""
+        if not self._turn_ending:
+            self._turn_ending = True
+            self.loop.turn_ends.append(self._end_turn)
+
+    def after_turn(self, fn: Callable[[], None]) -> None:
+        """Call `fn` when the current turn has been committed, in the place of releasing its lock."""
+        self._after_turn.append(fn)
+        self.touch()
+
+    def _end_turn(self) -> None:
+        self._turn_ending = False
+        if self.broken is not None:
+            return
+        cpu_us = self.loop.cpu_us
+        if cpu_us and self.turn_call is not None:
+            call = self.turn_call
+            call.last = self.world.emit(self.loop.now_us, "cpu", self.label, call.id, call.last, (cpu_us,))
+        if self.storage.writes and not self.storage.in_explicit_transaction and not self.commit_now():
+            return
+        if self._outbox or self._replies:
+            self._send()
+        self.host.alarm.sync()
+        if cpu_us:
+            self.loop.after(0, self._turn_over, None)
+        else:
+            self._turn_over(None)
+
+    def _turn_over(self, _: None) -> None:
+        gate, self._turn_gate = self._turn_gate, None
+        self.turn_call = None
+        if self.broken is not None:
+            return
+        if self._after_turn:
+            following, self._after_turn = self._after_turn, []
+            for fn in following:
+                fn()
+        elif gate is not None:
+            gate.release()
+        else:
+            self.check_idle()
+
+    def commit_now(self) -> bool:
+        """Commit the turn's writes; False when that failed and the object has been reset."""
+        writes = self.storage.writes
+        now_us = self.loop.time_us()
+        try:
+            self.storage.commit()
+        except CommitFailed as failed:
+            self.world.emit(now_us, "commit_failed", self.label, 0, 0, (failed.error.message,))
+            for call, at_us in self._outbox:
+                if call.is_fetch and not call.wrote_before:
+                    self.world.routes.send(call, max(at_us, self._confirmed_us))
+            self._outbox.clear()
+            self.reset(failed.error)
+            return False
+        confirm_us = self.world.platform.confirm_us
+        self._confirmed_us = max(self._confirmed_us, now_us + confirm_us)
+        call_id = self.turn_call.id if self.turn_call is not None else 0
+        self.world.emit(now_us, "commit", self.label, call_id, 0, (writes, confirm_us))
+        for emitted, _ in self._outbox:
+            emitted.wrote_before = True
+        return True
+
+    def _send(self) -> None:
+        """Let out what the turn emitted. A fetch overtakes the RPCs issued before it in the turn (recorded)."""
+        outbox, self._outbox = self._outbox, []
+        replies, self._replies = self._replies, []
+        confirmed_us = self._confirmed_us
+        routes = self.world.routes
+        if len(outbox) > 1:
+            outbox.sort(key=lambda item: not item[0].is_fetch)
+        for call, at_us in outbox:
+            routes.send(call, max(at_us, confirmed_us))
+        for call, value, error, at_us in replies:
+            routes.reply(call, value, error, max(at_us, confirmed_us))
+
+    # -- what the turn emits
+
+    def emit(self, call: Call) -> None:
+        call.wrote_before = self.storage.writes > 0
+        self.outgoing += 1
+        self._outbox.append((call, self.loop.time_us()))
+        self.touch()
+
+    def call_answered(self, call: Call) -> None:
+        self.outgoing -= 1
+
+    def hold(self, stub: object) -> None:
+        self._held.append(stub)
+
+    def pin(self, by: int) -> None:
+        self.pins += by
+        if not self.pins:
+            self.touch()
+
+    def answer(self, call: Call, value: Any, error: BaseException | None) -> None:
+        """The handler of `call` has ended: its answer leaves through the output gate."""
+        if self.in_flight.pop(call, self) is self or self.broken is not None:
+            return
+        now_us = self.loop.time_us()
+        if error is None:
+            call.last = self.world.emit(now_us, "return", self.label, call.id, call.last)
+        else:
+            call.last = self.world.emit(now_us, "throw", self.label, call.id, call.last, (str(error),))
+        if call.via == "alarm":
+            self.host.alarm.ended(call, error)
+        self._replies.append((call, value, error, now_us))
+        self.touch()
+        self.host.answered(call)
+
+    # -- constructor, handlers, callbacks
+
+    def construct(self, call: Call) -> None:
+        """Run the class's constructor in the instance's first turn; whatever arrives queues behind it."""
+        world = self.world
+        call.last = world.emit(self.loop.now_us, "construct", self.label, call.id, call.last, (self.number,))
+        self.gate.locked = True
+        self.gate.holder = f"the constructor, for {call!r}"
+        self.begin_turn(self.gate, Event(self._construct, None, Flow(self.gate, call)))
+
+    def _construct(self, _: None) -> None:
+        host = self.host
+        try:
+            self.user = host.binding.make(host, self)
+        except DurableObjectAbort:
+            pass
+        except Exception as error:
+            self.start_error = error
+
+    def start_handler(self, call: Call) -> None:
+        """The event that starts a call: find its method and run it."""
+        self._buried.clear()
+        if self.start_error is not None:
+            self.answer(call, None, as_error(self.start_error))
+            return
+        if call.via == "alarm" and not self.host.alarm.begins(call):
+            self.in_flight.pop(call, None)
+            self.host.answered(call)
+            return
+        call_method(self, call)
+
+    def run_callback(self, callback: Callable[[], Any], ended: Callable[[Any, BaseException | None], None]) -> None:
+        """Run a callback, sync or async, in the current context; `ended(value, error)` when it is over."""
+        try:
+            value = callback()
+        except DurableObjectAbort:
+            return
+        except Exception as error:
+            ended(None, error)
+            return
+        if not inspect.isawaitable(value):
+            ended(value, None)
+            return
+        task = self.loop.create_task(value if inspect.iscoroutine(value) else _await(value))
+        task.add_done_callback(lambda done: _report(done, ended))
+
+    # -- critical sections
+
+    def block(self, callback: Callable[[], Any], flow: Flow) -> asyncio.Future[Any]:
+        """`ctx.blockConcurrencyWhile(callback)`: queue a section; a failure in it resets the object."""
+        return self.open_section("blockConcurrencyWhile", callback, flow, self._block_finished)
+
+    def open_section(
+        self,
+        kind: str,
+        callback: Callable[[], Any],
+        flow: Flow,
+        finish: Callable[[CriticalSection, Any, BaseException | None], BaseException | None],
+    ) -> asyncio.Future[Any]:
+        """A section inside the gate of `flow`; the future is done when it has ended well."""
+        done = self.loop.create_future()
+        section = CriticalSection(flow.gate.live(), flow, kind, callback, done, finish)
+        if section.depth > BLOCK_DEPTH:
+            self.after_reset_turn(JsException(BLOCK_DEPTH_TEXT))
+            return done
+        assert section.parent is not None
+        section.parent.add_section(section)
+        return done
+
+    def _block_finished(self, section: CriticalSection, _: Any, error: BaseException | None) -> BaseException | None:
+        if error is not None:
+            self.reset(as_reset(error))
+        return None
+
+    def section_started(self, section: CriticalSection) -> None:
+        call_id = section.call.id if section.call is not None else 0
+        self.world.emit(self.loop.now_us, "section_start", self.label, call_id, 0, (section.kind,))
+
+    def section_ended(self, section: CriticalSection, *, ok: bool) -> None:
+        call_id = section.call.id if section.call is not None else 0
+        self.world.emit(self.loop.now_us, "section_end", self.label, call_id, 0, (section.kind, ok))
+
+    def start_block_limit(self, section: CriticalSection) -> Timer:
+        """The 30 s limit of `blockConcurrencyWhile`, from the start of its callback."""
+        return self.loop.timer(BLOCK_LIMIT_US, self._block_too_long, section)
+
+    def _block_too_long(self, section: CriticalSection) -> None:
+        if self.broken is None and not section.ended:
+            error = JsException(BLOCK_TIMEOUT_TEXT, overloaded=True, durableObjectReset=True)
+            error.add_note(
+                f"at t={self.loop.now_us / 1e6:.6f}s in {self.label}, entered at t={section.started_us / 1e6:.6f}s"
+                + (f" by {section.call!r}" if section.call is not None else "")
+            )
+            self.reset(error)
+
+    # -- the end of a life
+
+    def check_idle(self) -> None:
+        """Nothing runs: if nothing keeps the object in memory either, its time to eviction starts."""
+        if self.in_flight or self.timers or self.outgoing or self.pins or self.gate.locked or self.broken is not None:
+            return
+        if self.world.functions.held(self) or self.host.waiting:
+            return
+        if self.idle_since_us is None:
+            self.idle_since_us = self.loop.now_us
+            self.host.arm_eviction()
+
+    def abort(self, reason: object) -> None:
+        """`ctx.abort`: unwind the handler now; the reset itself comes as a microtask (the SDK does it so)."""
+        self.loop.call_soon(self.reset, JsException(str(reason), durableObjectReset=True))
+
+    def after_reset_turn(self, error: JsException) -> None:
+        """Reset at the end of the turn."""
+        error.durableObjectReset = True  # type: ignore[attr-defined]
+        self.after_turn(lambda: self.reset(error))
+
+    def reset(self, error: JsException) -> None:
+        """End this life: memory and uncommitted writes are lost, everyone in flight or queued gets `error`."""
+        if self.broken is not None:
+            return
+        self.broken = error
+        self.world.emit(self.loop.now_us, "reset", self.label, 0, 0, (self.number, str(error)))
+        self.storage.rollback()
+        for unsent, _ in self._outbox:
+            self.bury(unsent)
+        for call, value, late_error, at_us in self._replies:
+            if call.wrote_before or self.storage.writes:
+                late_error = error
+            self.world.routes.reply(call, value, copy_of(error) if late_error is None else late_error, at_us)
+        self._outbox.clear()
+        self._replies.clear()
+        self.host.life_ended(self, error)
+        for call in list(self.in_flight):
+            call.last = self.world.emit(self.loop.now_us, "turn_away", self.label, call.id, call.last, (str(error),))
+            self.world.routes.reply(call, None, copy_of(error), self.loop.now_us)
+        self.world.functions.drop_owner(self)
+
+    def leave_memory(self) -> None:
+        """Evicted: memory is gone, nothing of this life is delivered any more."""
+        self.broken = JsException("evicted")
+        self.world.functions.drop_owner(self)
+
+    def bury(self, thing: object) -> None:
+        """Keep what will never run again: collected, its coroutine would run `finally` blocks at a random time."""
+        self._buried.append(thing)
+
+
+async def _await(value: Any) -> Any:
+    return await value
+
+
+def _report(done: asyncio.Task[Any], ended: Callable[[Any, BaseException | None], None]) -> None:
+    if done.cancelled():
+        ended(None, asyncio.CancelledError())
+        return
+    error = done.exception()
+    if not isinstance(error, DurableObjectAbort):
+        ended(None if error is not None else done.result(), error)

@@ -1,0 +1,72 @@
+"""Routes: how calls and answers travel, from a place to a place, and in which order they arrive.
+
+One-way delays come from the network; without one (`network=None`) everything is where it is called from. Two messages
+on one stub, or back to one caller, never overtake each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from dosim.runtime.calls import Call, settle
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.runtime.world import World
+
+Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
+
+
+class Routes:
+    """The ways between places for one simulation."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def delay_us(self, call: Call, leg: int, a: City | None, b: City | None) -> int:
+        """The travelling time of one of a call's messages, with its jitter; `leg` numbers them."""
+        network = self._world.network
+        if network is None or a is None or b is None:
+            return 0
+        return network.delay_us(a, b, self._world.network_stream.uniform(call.key, leg))
+
+    def send(self, call: Call, leave_us: int) -> None:
+        """A call leaves its caller at `leave_us`."""
+        world, stub = self._world, call.stub
+        origin = call.caller.owner.place if call.caller is not None else None
+        goal = call.stub_place()
+        lookup_us = world.lookup_us(call, origin, leave_us)
+        detail = (origin.colo if origin else "", goal.colo if goal else "", lookup_us)
+        call.last = world.emit(leave_us, "leave", call.target, call.id, call.last, detail)
+        arrive_us = leave_us + lookup_us + self.delay_us(call, 0, origin, goal)
+        if arrive_us < stub.last_arrival_us:
+            arrive_us = stub.last_arrival_us
+        stub.last_arrival_us = arrive_us
+        world.loop.at(arrive_us, world.call_arrives, call)
+
+    def reply(self, call: Call, value: Any, error: BaseException | None, leave_us: int) -> None:
+        """An answer leaves for the caller at `leave_us`."""
+        world = self._world
+        if call.via == "alarm":
+            return
+        for stub in call.lent or ():
+            stub.dispose()
+        held_us = leave_us - world.loop.time_us()
+        call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (max(0, held_us),))
+        origin = call.caller.owner.place if call.caller is not None else None
+        delay_us = self.delay_us(call, 1, call.stub_place(), origin)
+        world.loop.at(leave_us + delay_us, self._answer_arrives, (call, value, error))
+
+    def _answer_arrives(self, answer: tuple[Call, Any, BaseException | None]) -> None:
+        call, value, error = answer
+        world = self._world
+        call.last = world.emit(world.loop.now_us, "result", call.target, call.id, call.last, (error is None,))
+        future = call.future
+        assert future is not None
+        flow = call.caller
+        if flow is None:
+            settle((future, value, error))
+            return
+        flow.owner.call_answered(call)
+        flow.result_due(call, settle, (future, value, error))

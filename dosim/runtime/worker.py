@@ -1,0 +1,181 @@
+"""`WorkerRequest`: one request in a Worker: no gate, no storage, an instance of the entrypoint class of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from dosim.kernel.loop import SCOPE, Timer
+from dosim.runtime.calls import Call, complete
+from dosim.runtime.context import keep_until_done
+from dosim.runtime.crossing import as_error
+from dosim.runtime.dispatch import relaxed
+from dosim.web.errors import JsException, type_error
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.runtime.world import World
+
+
+class ExecutionContext:
+    """What a WorkerEntrypoint gets as `ctx`."""
+
+    def __init__(self, request: WorkerRequest) -> None:
+        self._request = request
+        self.props: dict[str, object] = {}
+
+    def waitUntil(self, promise: Any) -> None:
+        """Let `promise` (a coroutine, task or future) finish after the response."""
+        keep_until_done(self._request, asyncio.ensure_future(promise))
+
+    def passThroughOnException(self) -> None:
+        """Accepted: there is no origin server behind a simulated Worker."""
+
+
+class WorkerRequest:
+    """The scope and owner of the code that handles one client request."""
+
+    def __init__(self, world: World, call: Call, place: City | None, answered: Callable[[Call, Any, Any], None]) -> None:
+        self.world = world
+        self.loop = world.loop
+        self.call = call
+        self.place = place
+        self.label = f"worker@{place.colo}" if place is not None else "worker"
+        self._answered = answered
+        self.context = Context()
+        self.context.run(SCOPE.set, self)
+        self._outbox: list[Call] = []
+        self._turn_ending = False
+        self._finished = False
+        self._pins = 0
+        self._waiting = 0
+        self._held: list[Any] = []
+
+    @property
+    def owner(self) -> WorkerRequest:
+        return self
+
+    # -- turns
+
+    def run(self, make: Callable[[ExecutionContext], Any], request: Any) -> None:
+        """Make the entrypoint and run its `fetch` with the request."""
+        call = self.call
+        call.last = self.world.emit(self.loop.now_us, "worker", self.label, call.id, call.last, (self._colo(),))
+        self.touch()
+        self.context.run(self._run, make, request)
+
+    def _colo(self) -> str:
+        return self.place.colo if self.place is not None else ""
+
+    def _run(self, make: Callable[[ExecutionContext], Any], request: Any) -> None:
+        try:
+            user = make(ExecutionContext(self))
+            if not callable(getattr(type(user), "fetch", None)):
+                raise type_error("Method fetch does not exist")
+            result = relaxed(user.fetch, 1)(request)
+        except Exception as error:
+            self.answer(None, as_error(error))
+            return
+        if not inspect.isawaitable(result):
+            self._finish(result)
+            return
+        task = self.loop.create_task(result if inspect.iscoroutine(result) else _await(result))
+        self.call.task = task
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self.answer(None, as_error(asyncio.CancelledError()))
+            return
+        error = task.exception()
+        if error is None:
+            self._finish(task.result())
+        else:
+            self.answer(None, as_error(error))
+
+    def _finish(self, result: Any) -> None:
+        try:
+            response = self.world.check_response(result)
+        except JsException as error:
+            self.answer(None, error)
+        else:
+            self.answer(response, None)
+
+    def answer(self, response: Any, error: BaseException | None) -> None:
+        """The handler has ended."""
+        call = self.call
+        kind, detail = ("return", ()) if error is None else ("throw", (str(error),))
+        call.last = self.world.emit(self.loop.time_us(), kind, self.label, call.id, call.last, detail)
+        self._finished = True
+        self._answered(call, response, error)
+        self.touch()
+
+    def touch(self) -> None:
+        if not self._turn_ending:
+            self._turn_ending = True
+            self.loop.turn_ends.append(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._turn_ending = False
+        cpu_us = self.loop.cpu_us
+        if cpu_us:
+            call = self.call
+            call.last = self.world.emit(self.loop.now_us, "cpu", self.label, call.id, call.last, (cpu_us,))
+        if self._outbox:
+            outbox, self._outbox = self._outbox, []
+            if len(outbox) > 1:
+                outbox.sort(key=lambda emitted: not emitted.is_fetch)
+            for emitted in outbox:
+                self.world.routes.send(emitted, emitted.leave_us)
+        if self._finished and not self._pins and not self._waiting and self._held:
+            held, self._held = self._held, []
+            for stub in held:
+                stub.dispose()
+
+    # -- Owner
+
+    def emit(self, call: Call) -> None:
+        call.leave_us = self.loop.time_us()
+        self._waiting += 1
+        self._outbox.append(call)
+        self.touch()
+
+    def call_answered(self, call: Call) -> None:
+        self._waiting -= 1
+
+    def hold(self, stub: object) -> None:
+        self._held.append(stub)
+
+    def pin(self, by: int) -> None:
+        self._pins += by
+        self.touch()
+
+    # -- Scope
+
+    def _resume(self, after: str, child: int) -> None:
+        now_us = self.loop.now_us
+        call = self.call
+        call.last = self.world.emit(now_us, "resume", self.label, call.id, call.last, (after, child, now_us, ""))
+        self.touch()
+
+    def timer_due(self, timer: Timer) -> None:
+        self._resume("timer", 0)
+        timer.run()
+
+    def io_due(self, hop: tuple[asyncio.Future[None], str]) -> None:
+        self._resume(hop[1], 0)
+        complete(hop[0])
+
+    def timers_changed(self, by: int) -> None:
+        self._waiting += by
+
+    def result_due(self, call: Call, settle: Callable[[Any], None], outcome: Any) -> None:
+        self._resume(repr(call), call.id)
+        settle(outcome)
+
+
+async def _await(result: Any) -> Any:
+    return await result

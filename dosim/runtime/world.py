@@ -1,0 +1,212 @@
+"""`World`: what all parts of one running simulation share. The runtime's own registry; users hold a `Simulation`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dosim.kernel.loop import SCOPE, Loop
+from dosim.kernel.streams import Stream, mix64
+from dosim.platform.facts import DEFAULT_CITY, Platform
+from dosim.runtime.calls import Call, Flow
+from dosim.runtime.functions import Functions, FunctionStub
+from dosim.runtime.host import ObjectHost
+from dosim.runtime.routes import Routes
+from dosim.runtime.waits import Waits
+from dosim.trace import Trace
+from dosim.web.ids import DurableObjectId, IdFactory
+
+if TYPE_CHECKING:
+    from dosim.web.http import JsRequest
+    from dosim.network import City, Network
+    from dosim.runtime.instance import Instance
+
+
+class ClassBinding(Protocol):
+    """A Durable Object class as it is bound: what the runtime needs to know of user code."""
+
+    name: str
+    class_name: str
+    sqlite: bool
+    prevent_eviction: bool
+    ids: IdFactory
+    unique_key: str
+
+    @property
+    def has_alarm_handler(self) -> bool: ...
+
+    def make(self, host: ObjectHost, instance: Instance) -> object:
+        """Run the class's constructor."""
+
+
+class World:
+    """Loop, trace, network, streams, objects of one simulation."""
+
+    def __init__(
+        self,
+        *,
+        seed: int | str,
+        platform: Platform,
+        compatibility_date: str,
+        compatibility_flags: tuple[str, ...],
+        concurrency: str,
+        network: Network | None,
+        retention: str,
+        portability: Callable[[str, str], bool],
+        check_response: Callable[[object], object],
+        make_fetch_request: Callable[[object, dict[str, Any]], JsRequest],
+        wrap: Callable[[object], object],
+    ) -> None:
+        self.loop = Loop()
+        self.trace = Trace(retention)
+        self.emit = self.trace.emit
+        self.seed = seed
+        self.platform = platform
+        self.compatibility_date = compatibility_date
+        self.compatibility_flags = compatibility_flags
+        self.one_at_a_time = concurrency == "one-at-a-time"
+        self.network = network
+        self.network_stream = Stream(seed, "network")
+        self.alarm_stream = Stream(seed, "alarm")
+        self.id_stream = Stream(seed, "ids")
+        #: (trap, portable spelling) -> True when the Python value is accepted all the same.
+        self.portability = portability
+        #: A handler's result as the Response it must be. Raises the platform's TypeError.
+        self.check_response = check_response
+        #: The request that `fetch(resource, **options)` sends.
+        self.make_fetch_request = make_fetch_request
+        #: A JavaScript request or response in the SDK's own wrapper.
+        self.wrap = wrap
+        #: Bindings of this simulation's programs; `workers.env` reads them.
+        self.env: Any = None
+        #: Whether `print` of simulated code is shown besides being recorded.
+        self.show_output = True
+        self.hosts: dict[tuple[str, str], ObjectHost] = {}
+        self.functions = Functions(self)
+        self.routes = Routes(self)
+        self.waits = Waits(self)
+        self.graveyard: list[Instance] = []
+        self._calls = 0
+        self._roots = 0
+        self._ids = 0
+        self._references = 0
+
+    # -- calls
+
+    def new_call(self, via: str, target: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """A call from the code that runs now, its arguments converted. Raises what the platform raises at the call."""
+        scope: Any = SCOPE.get()
+        if kwargs:
+            args = (*args, dict(kwargs))
+        lent: list[FunctionStub] = []
+        call = self.plain_call(via, target, method, self.functions.outgoing_arguments(args, lent), scope)
+        call.lent = lent
+        return call
+
+    def plain_call(self, via: str, target: str, method: str, args: tuple[Any, ...], scope: Any) -> Call:
+        """A call whose arguments are already what the other side gets."""
+        self._calls = number = self._calls + 1
+        parent: Call | None = scope.call if scope is not None else None
+        call = Call(number, via, target, method, args, scope, parent.chain if parent is not None else number)
+        if parent is not None:
+            parent.made += 1
+            call.key = mix64(parent.key + parent.made)
+        else:
+            self._roots += 1
+            call.key = mix64(self._roots)
+        caller, cause = (parent.id, parent.last) if parent is not None else (0, 0)
+        call.last = self.emit(self.loop.time_us(), "call", target, number, cause, (caller, via, target, method))
+        return call
+
+    def begin(self, call: Call) -> asyncio.Future[Any]:
+        """Send a call with the turn that made it; the future is its answer."""
+        call.future = future = self.loop.create_future()
+        if call.caller is not None:
+            call.caller.owner.emit(call)
+        else:
+            self.routes.send(call, self.loop.time_us())
+        return future
+
+    def start(self, call: Call) -> Any:
+        """Send a call; what user code awaits: a coroutine inside, the future itself outside."""
+        future = self.begin(call)
+        return future if call.caller is None else answer_of(future)
+
+    def call_arrives(self, call: Call) -> None:
+        """A call has reached the place of its target."""
+        place = call.stub_place()
+        call.last = self.emit(
+            self.loop.now_us, "arrive", call.target, call.id, call.last, (place.colo if place is not None else "",)
+        )
+        call.stub.deliver(call)
+
+    def client_call(self, client: str, method: str, key: int) -> Call:
+        """A request from outside the world; its marks are the client's own, its draws keyed by `key`."""
+        self._calls = number = self._calls + 1
+        call = Call(number, "client", client, method, (), None, number)
+        call.key = mix64(key)
+        return call
+
+    def new_alarm_call(self, host: ObjectHost, info: object) -> Call:
+        """A run of an object's alarm handler: a chain of its own, without a caller."""
+        return self.plain_call("alarm", host.label, "alarm", (info,), None)
+
+    # -- objects
+
+    def host(self, binding: ClassBinding, object_id: DurableObjectId, origin: City | None, hint: str | None) -> ObjectHost:
+        """The object with this id; placed now if it is touched for the first time."""
+        key = (binding.unique_key, str(object_id))
+        found = self.hosts.get(key)
+        if found is None:
+            place = None
+            if self.network is not None:
+                place = self.network.place(origin or self.network.city(DEFAULT_CITY), hint, object_id.jurisdiction)
+            found = self.hosts[key] = ObjectHost(self, binding, object_id, place)
+        return found
+
+    def lookup_us(self, call: Call, origin: City | None, leave_us: int) -> int:
+        """What a call waits for the global lookup that the first access to a name costs, microseconds."""
+        host: ObjectHost | None = getattr(call.stub, "host", None)
+        if self.network is None or origin is None or host is None:
+            return 0
+        if call.lookup:
+            host.known_us = leave_us + self.network.lookup_us(origin)
+        return max(0, host.known_us - leave_us)
+
+    # -- draws
+
+    def reference(self, label: str) -> str:
+        """The random id of an "internal error", 24 characters."""
+        self._references += 1
+        text = f"{self.seed}\0{label}\0{self._references}"
+        return blake2b(text.encode(), digest_size=12).hexdigest()
+
+    def unique_bytes(self) -> bytes:
+        """16 random bytes for a new id."""
+        self._ids += 1
+        return (self.id_stream.bits(self._ids) << 64 | self.id_stream.bits(self._ids, 1)).to_bytes(16, "big")
+
+    def alarm_jitter(self, host: ObjectHost, run: int) -> float:
+        return self.alarm_stream.uniform(int(str(host.id)[:12], 16), run)
+
+    def flag_since(self, flag: str, opposite: str, date: str) -> bool:
+        """Whether a behaviour is on: by its flag's name, by the opposite's, else by date."""
+        if flag in self.compatibility_flags:
+            return True
+        return opposite not in self.compatibility_flags and self.compatibility_date >= date
+
+
+async def answer_of(future: asyncio.Future[Any]) -> Any:
+    """The answer to a call that has already been sent."""
+    return await future
+
+
+def current_flow() -> Flow | None:
+    """The flow of the code that runs now, if it runs in an object."""
+    scope: Any = SCOPE.get()
+    return scope if isinstance(scope, Flow) else None
+
+
+Task = Coroutine[Any, Any, Any]

@@ -1,0 +1,161 @@
+"""Clients: people in cities, who send requests to the nearest colo and get responses back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from dosim.kernel.durations import duration_text
+from dosim.kernel.tasks import Future
+from dosim.runtime.calls import Call, settle
+from dosim.runtime.worker import WorkerRequest
+from dosim.web.errors import JsException
+from dosim.web.http import deliver_request, deliver_response
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.simulation.simulation import Simulation
+    from dosim.workers.http import Response
+
+#: What production answers when a Worker throws. Source: developers.cloudflare.com/workers/observability/errors
+_THREW = "error code: 1101"
+
+
+class ClientCall(Future):
+    """A request under way: an awaitable that becomes a `workers.Response`; `sim.explain(call)` tells where its time went."""
+
+    #: The request's number in the trace.
+    request: int
+    #: What the Worker threw, if it did; the client sees a response with status 500.
+    error: JsException | None
+
+    def __init__(self, simulation: Simulation, client: Client, url: str, method: str) -> None:
+        super().__init__(loop=simulation.world.loop)
+        self._simulation = simulation
+        self._sent_us = simulation.world.loop.time_us()
+        self.client = client
+        self.url = url
+        self.method = method
+        self.request = 0
+        self.error = None
+        self.answered_us: int | None = None
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        if not self.done():
+            _check_loop(self._simulation)
+        response: Response = yield from super().__await__()
+        return response
+
+    @property
+    def latency_us(self) -> int | None:
+        """From sending to the response, microseconds; None while it is under way."""
+        return None if self.answered_us is None else self.answered_us - self._sent_us
+
+    def __repr__(self) -> str:
+        took = "under way" if self.latency_us is None else duration_text(self.latency_us)
+        return f"<#{self.request} {self.method} {self.url} from {self.client.name}: {took}>"
+
+
+def _check_loop(simulation: Simulation) -> None:
+    if asyncio.get_running_loop() is not simulation.world.loop:
+        raise RuntimeError(
+            "this awaitable belongs to a simulation, which does not run by itself: write sim.run(call), or in a running"
+            " loop `await sim.arun(call)`."
+        )
+
+
+class Client:
+    """Somebody in a city. `fetch` sends a request at once, at the simulation's current time."""
+
+    def __init__(self, simulation: Simulation, city: City | None, name: str, number: int) -> None:
+        self._simulation = simulation
+        self._number = number
+        self._sent = 0
+        self.city = city
+        self.name = name
+        network = simulation.world.network
+        self._colo: City | None = network.entry(city) if network is not None and city is not None else None
+
+    def fetch(self, resource: Any, **options: Any) -> ClientCall:
+        """Send a request (a URL or a `Request`; method=, headers=, body=) to the Worker; starts now.
+
+        Raises JsException for a request that cannot be sent. The result is a `workers.Response`.
+        """
+        simulation = self._simulation
+        if simulation.worker is None:
+            raise ValueError(
+                "this simulation has no Worker to send the request to: Simulation(Default, ...) with a WorkerEntrypoint,"
+                " or call an object directly with sim.env.NAME.getByName('x')."
+            )
+        world = simulation.world
+        request = world.make_fetch_request(resource, options)
+        outcome = ClientCall(simulation, self, request.url, request.method)
+        self._sent += 1
+        call = world.client_call(self.name, request.method, self._number << 32 | self._sent)
+        outcome.request = call.id
+        now_us = world.loop.time_us()
+        place = self.city.name if self.city is not None else ""
+        call.last = world.emit(now_us, "send", self.name, call.id, 0, (request.method, request.url, place))
+        call.args = (request,)
+        call.future = outcome
+        world.loop.at(now_us + self._link_us(call, 2), self._at_edge, call)
+        return outcome
+
+    def _link_us(self, call: Call, leg: int) -> int:
+        """One way between the client and its colo, with jitter."""
+        if self.city is None or self._colo is None:
+            return 0
+        network = self._simulation.world.network
+        assert network is not None
+        return network.access_us(self.city) + self._simulation.world.routes.delay_us(call, leg, self.city, self._colo)
+
+    def _at_edge(self, call: Call) -> None:
+        world, colo = self._simulation.world, self._colo
+        now_us = world.loop.now_us
+        name = colo.colo if colo is not None else ""
+        call.last = world.emit(now_us, "edge", f"edge {name}".strip(), call.id, call.last, (name,))
+        world.loop.at(now_us + self._simulation.edge_routing_us, self._to_isolate, call)
+
+    def _to_isolate(self, call: Call) -> None:
+        world, simulation = self._simulation.world, self._simulation
+        cold_us = simulation.isolates.cold_start_us(self._colo, world.loop.now_us)
+        if cold_us:
+            name = self._colo.colo if self._colo is not None else ""
+            detail = (name, cold_us)
+            call.last = world.emit(world.loop.now_us, "isolate", f"worker@{name}", call.id, call.last, detail)
+            world.loop.at(world.loop.now_us + cold_us, self._run_worker, call)
+        else:
+            self._run_worker(call)
+
+    def _run_worker(self, call: Call) -> None:
+        world, simulation = self._simulation.world, self._simulation
+        worker = WorkerRequest(world, call, self._colo, self._leaves)
+        isolate = simulation.isolates.of(self._colo)
+        worker.run(isolate.make_worker, world.wrap(deliver_request(call.args[0])))
+
+    def _leaves(self, call: Call, response: Any, error: JsException | None) -> None:
+        """The Worker has answered: the response travels back."""
+        world = self._simulation.world
+        now_us = world.loop.time_us()
+        call.last = world.emit(now_us, "reply", call.target, call.id, call.last, (0,))
+        world.loop.at(now_us + self._link_us(call, 3), self._arrives, (call, response, error))
+
+    def _arrives(self, answer: tuple[Call, Any, JsException | None]) -> None:
+        call, response, error = answer
+        world = self._simulation.world
+        outcome = call.future
+        assert isinstance(outcome, ClientCall)
+        outcome.answered_us = world.loop.now_us
+        if error is not None:
+            outcome.error = error
+            response = self._simulation.error_response(_THREW if world.platform.jurisdictions else str(error))
+        delivered = deliver_response(response, call.args[0])
+        kind = "response" if error is None else "failed"
+        said: object = delivered.status if error is None else str(error)
+        call.last = world.emit(world.loop.now_us, kind, self.name, call.id, call.last, (said,))
+        settle((outcome, world.wrap(delivered), None))
+
+    def __repr__(self) -> str:
+        at = f" in {self.city.name} ({self._colo.colo})" if self.city is not None and self._colo is not None else ""
+        return f"<client{at}>"

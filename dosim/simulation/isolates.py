@@ -1,0 +1,91 @@
+"""Isolates: where code is loaded. Each colo has its own, with its own module globals, cold at first.
+
+Recorded: objects of one class, and the Worker beside them, share their isolate's globals. The local runtime has one
+isolate for everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dosim.runtime.context import DurableObjectContext
+from dosim.web.ids import IdFactory
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.runtime.host import ObjectHost
+    from dosim.runtime.instance import Instance
+    from dosim.runtime.worker import ExecutionContext
+
+
+class LoadedIsolate:
+    """One loading of the program: its entrypoint and its object classes."""
+
+    def __init__(self, worker: type | None, classes: Mapping[str, type], env: Any) -> None:
+        self.worker = worker
+        self.classes = classes
+        self.env = env
+        #: When it has started, microseconds; None: nothing has asked for it yet.
+        self.warm_us: int | None = None
+
+    def make_worker(self, ctx: ExecutionContext) -> Any:
+        """A new instance of the entrypoint, as for every event."""
+        assert self.worker is not None
+        return self.worker(ctx, self.env)
+
+
+class Isolates:
+    """The isolates of a simulation, by colo."""
+
+    def __init__(self, load: Callable[[], LoadedIsolate], cold_start_us: int, *, shared: bool) -> None:
+        self._load = load
+        self._cold_start_us = cold_start_us
+        self._shared = shared
+        self._spare: LoadedIsolate | None = load()
+        self._by_colo: dict[str, LoadedIsolate] = {}
+
+    @property
+    def first(self) -> LoadedIsolate:
+        """Any one of them, to read classes from."""
+        return self._spare or next(iter(self._by_colo.values()))
+
+    def of(self, colo: City | None) -> LoadedIsolate:
+        """The isolate of a colo, loaded at its first use."""
+        key = colo.colo if colo is not None and not self._shared else ""
+        found = self._by_colo.get(key)
+        if found is None:
+            found, self._spare = self._spare or self._load(), None
+            self._by_colo[key] = found
+        return found
+
+    def cold_start_us(self, colo: City | None, now_us: int) -> int:
+        """What a Worker's request waits for its isolate to start, microseconds; 0 when it is warm."""
+        isolate = self.of(colo)
+        if isolate.warm_us is None:
+            isolate.warm_us = now_us + self._cold_start_us
+        return max(0, isolate.warm_us - now_us)
+
+
+class Binding:
+    """A Durable Object class bound under a name: what the runtime's `ClassBinding` asks for."""
+
+    def __init__(self, name: str, class_name: str, *, sqlite: bool, prevent_eviction: bool, script: str) -> None:
+        self.name = name
+        self.class_name = class_name
+        self.sqlite = sqlite
+        self.prevent_eviction = prevent_eviction
+        self.unique_key = f"{script}-{class_name}"
+        self.ids = IdFactory(self.unique_key)
+        self.isolates: Isolates | None = None
+
+    @property
+    def has_alarm_handler(self) -> bool:
+        assert self.isolates is not None
+        return callable(getattr(self.isolates.first.classes[self.class_name], "alarm", None))
+
+    def make(self, host: ObjectHost, instance: Instance) -> object:
+        """Run the class's constructor in the isolate of the object's colo."""
+        assert self.isolates is not None
+        isolate = self.isolates.of(host.place)
+        return isolate.classes[self.class_name](DurableObjectContext(instance), isolate.env)

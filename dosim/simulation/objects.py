@@ -1,0 +1,126 @@
+"""`sim.objects`: every object of the world, as a learner looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from dosim.bindings.namespace import Stub
+from dosim.platform.facts import EPOCH_MS
+from dosim.web.ids import DurableObjectId
+
+if TYPE_CHECKING:
+    from dosim.runtime.host import ObjectHost
+    from dosim.runtime.world import World
+
+
+class ObjectView:
+    """One object: its state, which instance it is on, what is in memory and on disk, its alarm, its colo."""
+
+    def __init__(self, host: ObjectHost) -> None:
+        self._host = host
+
+    @property
+    def label(self) -> str:
+        return self._host.label
+
+    @property
+    def id(self) -> DurableObjectId:
+        return self._host.id
+
+    @property
+    def class_name(self) -> str:
+        return self._host.binding.class_name
+
+    @property
+    def state(self) -> str:
+        """ "inactive", "running" or "idle"."""
+        return self._host.state
+
+    @property
+    def instance(self) -> int:
+        """How many times it has been constructed."""
+        return self._host.instances
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """Attributes of the live instance, without ctx and env; empty when it is not in memory."""
+        instance = self._host.instance
+        if instance is None or instance.user is None:
+            return {}
+        return {name: value for name, value in vars(instance.user).items() if name not in ("ctx", "env")}
+
+    @property
+    def storage(self) -> dict[str, Any]:
+        """The key-value entries on disk, in key order."""
+        engine = self._host.storage
+        return {key: engine.kv[key] for key in engine.keys()}
+
+    @property
+    def alarm_us(self) -> int | None:
+        """When the alarm is due, microseconds since the start; None without one."""
+        alarm_ms = self._host.storage.alarm_ms
+        return None if alarm_ms is None else (alarm_ms - EPOCH_MS) * 1000
+
+    @property
+    def colo(self) -> str:
+        """The colo it lives in, "" without a network."""
+        return self._host.place.colo if self._host.place is not None else ""
+
+    @property
+    def city(self) -> str:
+        return self._host.place.name if self._host.place is not None else ""
+
+    @property
+    def queued(self) -> int:
+        """Calls that wait until others have answered (one-at-a-time)."""
+        return len(self._host.waiting)
+
+    def __repr__(self) -> str:
+        at = f" in {self.city} ({self.colo})" if self.colo else ""
+        return f"<{self.label}: {self.state}, instance {self.instance}{at}>"
+
+    def row(self) -> tuple[str, ...]:
+        """label, state, instance, colo, memory, storage, alarm: texts for a table."""
+        alarm = "" if self.alarm_us is None else f"{self.alarm_us / 1e6:.3f}s"
+        return (self.label, self.state, str(self.instance), self.colo, repr(self.memory), repr(self.storage), alarm)
+
+
+class Objects:
+    """All objects, in the order in which they were first touched: iterate, or look one up."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __len__(self) -> int:
+        return len(self._world.hosts)
+
+    def __iter__(self) -> Iterator[ObjectView]:
+        return map(ObjectView, self._world.hosts.values())
+
+    def __getitem__(self, key: object) -> ObjectView:
+        """By position, by label ("Counter('a')"), by name, or by stub. Raises KeyError that lists what there is."""
+        return ObjectView(self.host(key))
+
+    def host(self, key: object) -> ObjectHost:
+        """The runtime's own object; for dosim's verbs."""
+        hosts = list(self._world.hosts.values())
+        if isinstance(key, ObjectView):
+            return key._host
+        if isinstance(key, int) and -len(hosts) <= key < len(hosts):
+            return hosts[key]
+        wanted = str(key.id) if isinstance(key, Stub) else str(key)
+        for host in hosts:
+            if wanted in (host.label, host.id.name, str(host.id)):
+                return host
+        known = ", ".join(host.label for host in hosts[:20]) or "none has been touched yet"
+        raise KeyError(f"no object {key!r}: {known}")
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self)) or "<no object has been touched yet>"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{h}</th>" for h in ("object", "state", "instance", "colo", "memory", "storage", "alarm"))
+        rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in view.row()) + "</tr>" for view in self)
+        return f"<table><tr>{head}</tr>{rows}</table>"

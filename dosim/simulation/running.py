@@ -1,0 +1,150 @@
+"""Running a world from outside: from a script, from a test, from a cell with a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import inspect
+from asyncio import events
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from dosim.bindings.namespace import _RemoteMethod
+from dosim.kernel.loop import SLICE_EVENTS, Loop, Stuck
+from dosim.simulation.errors import Deadlock
+from dosim.workers.console import simulated_print
+
+if TYPE_CHECKING:
+    from dosim.kernel.entropy import Entropy
+    from dosim.runtime.world import World
+
+
+class Runner:
+    """Enters the world's loop with its virtual clock and randomness, and leaves everything as it was."""
+
+    def __init__(self, world: World, entropy: Entropy) -> None:
+        self._world = world
+        self._loop = loop = world.loop
+        self._print: Any = None
+        loop.enter_hooks += [entropy.enter, self._take_print]
+        loop.leave_hooks += [entropy.leave, self._give_print]
+
+    def _take_print(self) -> None:
+        self._print, builtins.print = builtins.print, simulated_print
+
+    def _give_print(self) -> None:
+        if self._print is not None:
+            builtins.print, self._print = self._print, None
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """The world's clock and randomness for a stretch of code that is no event: loading modules."""
+        with self._loop.entered():
+            yield
+
+    def run(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
+        """See `Simulation.run`."""
+        self._refuse_inside("sim.run()", "await the call itself")
+        futures = self._futures(awaitables)
+        done = self._prepare(futures, stop_us)
+        with self._loop.entered(), self._explained(futures):
+            self._loop.run_slice(done, drain=not futures and stop_us is None)
+        return self._results(futures, stop_us)
+
+    async def arun(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
+        """See `Simulation.arun`."""
+        self._refuse_inside("sim.arun()", "await the call itself")
+        futures = self._futures(awaitables)
+        done = self._prepare(futures, stop_us)
+        while True:
+            with self._loop.entered(), self._explained(futures):
+                drain = not futures and stop_us is None
+                finished = self._loop.run_slice(done, budget=SLICE_EVENTS, drain=drain)
+            if finished:
+                return self._results(futures, stop_us)
+            await asyncio.sleep(0)
+
+    def _refuse_inside(self, what: str, instead: str) -> None:
+        running = events._get_running_loop()
+        if isinstance(running, Loop):
+            raise RuntimeError(
+                f"{what} was called from inside simulated code, where the world is running already: {instead}"
+                " (calls on stubs and clients can be awaited)."
+            )
+
+    def _futures(self, awaitables: Sequence[Awaitable[Any]]) -> list[asyncio.Future[Any]]:
+        return [self._future(awaitable) for awaitable in awaitables]
+
+    def _future(self, awaitable: Any) -> asyncio.Future[Any]:
+        if isinstance(awaitable, asyncio.Future):
+            if awaitable.get_loop() is not self._loop:
+                raise ValueError(
+                    f"{awaitable!r} belongs to another simulation or another event loop: run it where it was made."
+                )
+            return awaitable
+        if inspect.iscoroutine(awaitable):
+            return Context().run(self._loop.create_task, awaitable)  # type: ignore[arg-type]
+        if isinstance(awaitable, _RemoteMethod) or inspect.iscoroutinefunction(awaitable) or callable(awaitable):
+            name = getattr(awaitable, "__name__", repr(awaitable))
+            raise TypeError(f"{name} was given to sim.run() without being called: write sim.run({name}(...)).")
+        if inspect.isawaitable(awaitable):
+            return Context().run(self._loop.create_task, _wait_for(awaitable))  # type: ignore[arg-type]
+        raise TypeError(f"{awaitable!r} cannot be awaited: sim.run() takes calls of stubs and clients, and coroutines.")
+
+    def _prepare(self, futures: list[asyncio.Future[Any]], stop_us: int | None) -> Callable[[], bool]:
+        if stop_us is not None:
+            self._loop.stop_at(stop_us)
+            if not futures:
+                return lambda: False
+        if not futures:
+            return lambda: False
+        if len(futures) == 1:
+            return futures[0].done
+        left = [len(futures)]
+
+        def one_less(_: object) -> None:
+            left[0] -= 1
+
+        for future in futures:
+            future.add_done_callback(one_less)
+        return lambda: left[0] == 0
+
+    @contextmanager
+    def _explained(self, futures: list[asyncio.Future[Any]]) -> Iterator[None]:
+        """Turn a run that is stuck into a `Deadlock` that draws who waits for whom."""
+        try:
+            yield
+        except Stuck:
+            raise self._deadlock(futures) from None
+        except KeyboardInterrupt:
+            self._world.emit(self._loop.time_us(), "interrupted", "the outside")
+            raise
+
+    def _deadlock(self, futures: list[asyncio.Future[Any]]) -> Deadlock:
+        waiting = [repr(future) for future in futures if not future.done()]
+        shown = "\n".join(f"  {line}" for line in self._world.waits.drawing())
+        return Deadlock(
+            f"at t={self._loop.time_us() / 1e6:.6f}s nothing is left that could go on, and"
+            f" {len(waiting)} of {len(futures)} results have not come. Who waits for whom:\n"
+            + (shown or "  your own coroutine waits for something that no event of this simulation completes")
+        )
+
+    def _results(self, futures: list[asyncio.Future[Any]], stop_us: int | None) -> Any:
+        if not futures:
+            return None
+        for future in futures:
+            if future.done() and not future.cancelled() and future.exception() is not None:
+                future.result()
+        if stop_us is not None and not all(future.done() for future in futures):
+            raise TimeoutError(
+                f"at t={self._loop.time_us() / 1e6:.6f}s, where this run was to stop,"
+                f" {sum(not future.done() for future in futures)} of {len(futures)} results have not come yet."
+            )
+        results = [future.result() for future in futures]
+        return results[0] if len(results) == 1 else results
+
+
+async def _wait_for(awaitable: Any) -> Any:
+    return await awaitable

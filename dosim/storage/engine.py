@@ -1,0 +1,321 @@
+"""`Storage`: everything one object has on disk, with the transaction that all of it shares.
+
+Rules (recorded): every call acts at once; the first write with no transaction open begins the turn's implicit
+transaction; the runtime commits it at the end of the turn. Key-value entries live in a dict with an undo journal,
+SQL in SQLite, opened at its first use; both begin, commit and roll back together, SQLite first.
+"""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from dosim.platform.facts import FOREIGN_KEY_RESET_TEXT, Platform
+from dosim.storage.sql import CommitRefused, SqlDatabase
+from dosim.web.errors import JsException
+from dosim.web.sizes import may_exceed, serialized_size, text_size
+
+_MISSING: Final = object()
+_ALARM: Final = "\0alarm"
+_KV: Final = "_cf_KV"
+_METADATA: Final = "_cf_METADATA"
+_HIDDEN_TABLES: Final = {
+    _KV: "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
+    _METADATA: "CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)",
+}
+_TOO_BIG: Final = "string or blob too big: SQLITE_TOOBIG"
+#: SQLite's record header and row overhead around a key-value row, bytes (recorded by bisection).
+ROW_OVERHEAD_BYTES: Final = 9
+PAGE_BYTES: Final = 4096
+
+
+class CommitFailed(Exception):
+    """The turn's transaction could not be committed; `error` is what the platform tells every caller."""
+
+    def __init__(self, error: JsException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Savepoint:
+    """A point to roll back to: `transaction()` and `transactionSync()` open one."""
+
+    __slots__ = ("alive", "journal_length", "name")
+
+    def __init__(self, name: str, journal_length: int) -> None:
+        self.name = name
+        self.journal_length = journal_length
+        self.alive = True
+
+
+class Storage:
+    """One object's data. `reference()` gives the random id of an "internal error"."""
+
+    def __init__(self, platform: Platform, reference: Callable[[], str], *, sqlite: bool = True) -> None:
+        self.platform = platform
+        self.reference = reference
+        self.sqlite = sqlite
+        self.kv: dict[str, object] = {}
+        self.alarm_ms: int | None = None
+        self.writes = 0
+        self.bookmark = 0
+        #: Counts deleteAll calls: an open cursor or iterator of an earlier life is cancelled.
+        self.life = 0
+        self.list_generation = 0
+        self._sorted: list[str] | None = []
+        self._journal: list[tuple[str, object]] = []
+        self._savepoints: list[Savepoint] = []
+        self._names = 0
+        self._sql: SqlDatabase | None = None
+        self._packed: bytes | None = None
+        #: Hidden tables in the order in which they came to be; made in SQLite once it is open.
+        self._hidden: list[str] = []
+        self._made: set[str] = set()
+
+    # -- the transaction
+
+    @property
+    def dirty(self) -> bool:
+        """True when the turn has written something that is not committed."""
+        return self.writes > 0
+
+    def begin_write(self) -> None:
+        """Begin the turn's implicit transaction, if none is open, and count one write."""
+        self.writes += 1
+        if self.writes == 1 and self._sql is not None:
+            self._sql.begin()
+
+    @property
+    def in_explicit_transaction(self) -> bool:
+        return bool(self._savepoints)
+
+    def savepoint(self) -> Savepoint:
+        """Open a savepoint in the transaction (begun if need be)."""
+        self._names += 1
+        point = Savepoint(f"dosim_{self._names}", len(self._journal))
+        self.begin_write()
+        if self._sql is not None:
+            self._sql.savepoint(point.name)
+        self._savepoints.append(point)
+        return point
+
+    def release(self, point: Savepoint) -> None:
+        """Keep what was written since `point`. Raises the internal error when deleteAll took the savepoint away."""
+        if not point.alive:
+            raise self.internal_error()
+        while self._savepoints.pop() is not point:
+            pass
+        if self._sql is not None:
+            self._sql.release(point.name)
+
+    def rollback_to(self, point: Savepoint, *, keep_open: bool = False) -> None:
+        """Undo what was written since `point`."""
+        if not point.alive:
+            return
+        if self._sql is not None:
+            self._sql.rollback_to(point.name)
+        self._undo(point.journal_length)
+        if not keep_open:
+            self.release(point)
+
+    def commit(self) -> None:
+        """Make the turn's writes durable. Raises CommitFailed after rolling all of them back."""
+        if self._sql is not None:
+            try:
+                self._sql.commit()
+            except CommitRefused as refused:
+                self.rollback()
+                if refused.constraint:
+                    raise CommitFailed(JsException(FOREIGN_KEY_RESET_TEXT + refused.constraint)) from None
+                raise CommitFailed(self.internal_error()) from None
+        self._journal.clear()
+        self.writes = 0
+
+    def rollback(self) -> None:
+        """Undo everything since the last commit."""
+        for point in self._savepoints:
+            point.alive = False
+        self._savepoints.clear()
+        if self._sql is not None:
+            self._sql.rollback()
+        self._undo(0)
+        self.writes = 0
+
+    def sql_rolled_back(self) -> None:
+        """SQLite itself ended the transaction (INSERT OR ROLLBACK): the other half is undone too."""
+        self._undo(0)
+
+    def _undo(self, length: int) -> None:
+        journal = self._journal
+        while len(journal) > length:
+            key, old = journal.pop()
+            if key is _ALARM:
+                self.alarm_ms = old  # type: ignore[assignment]
+            elif old is _MISSING:
+                del self.kv[key]
+                self._sorted = None
+            else:
+                if key not in self.kv:
+                    self._sorted = None
+                self.kv[key] = old
+        if self._sql is not None:
+            self._made = {name for name in self._hidden if self._sql.has_table(name)}
+
+    def internal_error(self) -> JsException:
+        return JsException(f"internal error; reference = {self.reference()}")
+
+    # -- keys
+
+    def put(self, key: str, value: object) -> None:
+        """Set a key to a value that is already a clone. Raises the platform's error above the size limit."""
+        if len(key) > 1_000_000 or may_exceed(value, 1_000_000):
+            self.check_size(key, value)
+        self.begin_write()
+        kv = self.kv
+        old = kv.get(key, _MISSING)
+        self._journal.append((key, old))
+        if old is _MISSING and self._sorted is not None:
+            insort(self._sorted, key)
+        kv[key] = value
+        if _KV not in self._made:
+            self._need_table(_KV)
+
+    def check_size(self, key: str, value: object) -> None:
+        """Raises the platform's error when key and value do not fit in a row."""
+        key_bytes = text_size(key) - 2 if key.isascii() else len(key.encode("utf-8", "surrogatepass"))
+        pair_bytes = key_bytes + serialized_size(value)
+        limit = self.platform.kv_pair_limit_bytes
+        if pair_bytes > (limit if limit is not None else self.platform.row_limit_bytes - ROW_OVERHEAD_BYTES):
+            raise JsException(_TOO_BIG)
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; True when it was there."""
+        old = self.kv.get(key, _MISSING)
+        self.begin_write()
+        if old is _MISSING:
+            return False
+        self._journal.append((key, old))
+        del self.kv[key]
+        if self._sorted is not None:
+            del self._sorted[bisect_left(self._sorted, key)]
+        return True
+
+    def keys(self) -> list[str]:
+        """All keys in the order of their UTF-8 bytes, which is the order of code points. Do not change the list."""
+        if self._sorted is None:
+            self._sorted = sorted(self.kv)
+        return self._sorted
+
+    def key_range(self, start: str | None, end: str | None, prefix: str, *, after: bool = False) -> tuple[int, int]:
+        """The slice of `keys()` at or after `start` (after it with `after`), before `end`, with this prefix."""
+        keys = self.keys()
+        low = 0 if start is None else (bisect_right if after else bisect_left)(keys, start)
+        high = len(keys) if end is None else bisect_left(keys, end)
+        if prefix:
+            low = max(low, bisect_left(keys, prefix))
+            high = min(high, _prefix_end(keys, prefix))
+        return low, max(low, high)
+
+    def walk(
+        self, start: str | None, end: str | None, prefix: str, *, after: bool, reverse: bool, limit: int | None
+    ) -> Iterator[str]:
+        """The keys of a live listing: it sees inserts ahead of it and skips deletes."""
+        given = 0
+        last: str | None = None
+        while limit is None or given < limit:
+            low, high = self.key_range(start, end, prefix, after=after)
+            keys = self.keys()
+            if last is not None and reverse:
+                high = min(high, bisect_left(keys, last))
+            elif last is not None:
+                low = max(low, bisect_right(keys, last))
+            if low >= high:
+                return
+            last = keys[high - 1 if reverse else low]
+            given += 1
+            yield last
+
+    # -- alarm, deletion, SQL
+
+    def set_alarm(self, alarm_ms: int | None) -> None:
+        """Set the one alarm, or clear it with None; part of the turn's transaction."""
+        self.begin_write()
+        self._journal.append((_ALARM, self.alarm_ms))
+        self.alarm_ms = alarm_ms
+        self._need_table(_METADATA)
+
+    def delete_all(self, *, alarm_too: bool) -> None:
+        """Drop the whole database at once, for good: earlier writes of the turn are discarded with it (recorded)."""
+        alarm_ms = self.alarm_ms
+        self.rollback()
+        self.kv.clear()
+        self._sorted = []
+        self.alarm_ms = None if alarm_too else alarm_ms
+        self.life += 1
+        if self._sql is not None:
+            self._sql.close()
+        self._sql = self._packed = None
+        self._hidden.clear()
+        self._made.clear()
+
+    def next_bookmark(self) -> str:
+        """The bookmark as the local runtime counts it: one more a call (recorded)."""
+        self.begin_write()
+        self._need_table(_METADATA)
+        text = f"00000000-{self.bookmark:08x}-00000000-{'0' * 32}"
+        self.bookmark += 1
+        return text
+
+    @property
+    def sql(self) -> SqlDatabase:
+        """The SQLite database, opened (or unpacked) at its first use, inside the transaction that is open."""
+        if self._sql is None:
+            packed = None if self._packed is None else zlib.decompress(self._packed)
+            self._sql = SqlDatabase(self, self.platform, packed)
+            self._packed = None
+            if self.writes:
+                self._sql.begin()
+            for name in self._hidden:
+                self._need_table(name)
+            for point in self._savepoints:
+                self._sql.savepoint(point.name)
+        return self._sql
+
+    @property
+    def sql_open(self) -> bool:
+        return self._sql is not None
+
+    def pack(self) -> None:
+        """Put the SQLite database away as compressed bytes: the object leaves memory."""
+        if self._sql is not None:
+            self._packed = zlib.compress(self._sql.serialize(), 1)
+            self._sql.close()
+            self._sql = None
+
+    def size_bytes(self) -> int:
+        """Bytes of the database: pages in use, of SQL as SQLite counts them, of key-value rows as an estimate."""
+        pages = max(1, self.sql.pages_in_use())
+        kv_bytes = sum(len(key) + serialized_size(value) + 8 for key, value in self.kv.items())
+        return (pages + kv_bytes // PAGE_BYTES) * PAGE_BYTES
+
+    def _need_table(self, name: str) -> None:
+        """A hidden table is visible in SQL's schema from its first row on; it is made when SQL is opened."""
+        if name not in self._hidden:
+            self._hidden.append(name)
+        if self._sql is not None and name not in self._made:
+            self._sql.internal(_HIDDEN_TABLES[name])
+            self._made.add(name)
+
+
+def _prefix_end(keys: list[str], prefix: str) -> int:
+    """The index after the last key that starts with `prefix`."""
+    low, high = bisect_left(keys, prefix), len(keys)
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle].startswith(prefix):
+            low = middle + 1
+        else:
+            high = middle
+    return low

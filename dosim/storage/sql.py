@@ -1,0 +1,357 @@
+"""The SQL half of an object's storage: SQLite with the platform's refusals, limits and error texts.
+
+What SQLite says is what the platform says (the runtime is SQLite too); this module adds the authorizer, the limits,
+the names of error codes, the rule for bindings, and cursors with their fetch-ahead. Recorded in the storage cases.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from dosim.platform.facts import TRANSACTION_SQL_TEXT, Platform
+from dosim.storage.authorizer import Authorizer, is_reserved_rename
+from dosim.storage.statements import TRANSACTION_WORDS, Script, Statement, read_script
+from dosim.web.errors import JsException
+from dosim.web.values import BIGINT_FROM, JsBigInt, JsDict, clone, js_text
+
+if TYPE_CHECKING:
+    from dosim.storage.engine import Storage
+
+#: Statement text, bytes, comments included (recorded).
+SQL_LENGTH_BYTES: Final = 100_000
+_ENDED: Final = object()
+_NO_STATEMENT: Final = "SQL code did not contain a statement."
+_ONLY_LAST: Final = "When executing multiple SQL statements in a single call, only the last statement can have parameters."
+_WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
+_script = lru_cache(maxsize=512)(read_script)
+
+#: SQLite's result codes by number. Source: sqlite.org/rescode.html
+_CODES: Final = {
+    1: "SQLITE_ERROR", 3: "SQLITE_PERM", 4: "SQLITE_ABORT", 5: "SQLITE_BUSY", 6: "SQLITE_LOCKED", 7: "SQLITE_NOMEM",
+    8: "SQLITE_READONLY", 9: "SQLITE_INTERRUPT", 10: "SQLITE_IOERR", 11: "SQLITE_CORRUPT", 13: "SQLITE_FULL",
+    17: "SQLITE_SCHEMA", 18: "SQLITE_TOOBIG", 19: "SQLITE_CONSTRAINT", 20: "SQLITE_MISMATCH", 21: "SQLITE_MISUSE",
+    23: "SQLITE_AUTH", 25: "SQLITE_RANGE", 26: "SQLITE_NOTADB",
+}  # fmt: skip
+_CONSTRAINTS: Final = {
+    1: "CHECK", 2: "COMMITHOOK", 3: "FOREIGNKEY", 4: "FUNCTION", 5: "NOTNULL", 6: "PRIMARYKEY", 7: "TRIGGER",
+    8: "UNIQUE", 9: "VTAB", 10: "ROWID", 11: "PINNED", 12: "DATATYPE",
+}  # fmt: skip
+
+
+class CommitRefused(Exception):
+    """SQLite would not commit; `constraint` is the violated constraint in the platform's words, if that is why."""
+
+    def __init__(self, constraint: str = "") -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+def sql_error(error: sqlite3.Error) -> JsException:
+    """A SQLite error in the platform's words: message, code, extended code."""
+    code = getattr(error, "sqlite_errorcode", None)
+    message = str(error)
+    if code is None:
+        if "bindings" in message:
+            return JsException(_WRONG_COUNT)
+        return JsException(f"{message}: SQLITE_ERROR")
+    name = _CODES.get(code & 0xFF, "SQLITE_ERROR")
+    text = f"{message}: {name}"
+    if code > 0xFF and name == "SQLITE_CONSTRAINT" and code >> 8 in _CONSTRAINTS:
+        text += f" (extended: SQLITE_CONSTRAINT_{_CONSTRAINTS[code >> 8]})"
+    return JsException(text)
+
+
+def bind(value: object) -> float | str | bytes | None:
+    """A binding as the platform passes it to SQLite: every number is REAL, a boolean is the text 'true' (recorded)."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return js_text(value)
+    if isinstance(value, JsBigInt):
+        raise JsException("Cannot convert a BigInt value to a number", "TypeError")
+    if isinstance(value, (int, float)):
+        number = float(value)
+        return None if number != number else number
+    if isinstance(value, memoryview):
+        return bytes(value)
+    return js_text(value)
+
+
+def unbind(value: Any) -> object:
+    """A column's value as Python Workers read it: whole numbers are int up to 2^53, blobs memoryview."""
+    if type(value) is int:
+        return value if -BIGINT_FROM <= value <= BIGINT_FROM else float(value)
+    if type(value) is float:
+        return int(value) if value.is_integer() and abs(value) <= BIGINT_FROM else value
+    if type(value) is bytes:
+        return memoryview(value)
+    return value
+
+
+class SqlDatabase:
+    """One object's SQLite database in memory."""
+
+    def __init__(self, owner: Storage, platform: Platform, packed: bytes | None = None) -> None:
+        self._owner = owner
+        self._connection = connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        if packed:
+            connection.deserialize(packed)
+        self._authorizer = Authorizer()
+        connection.execute("PRAGMA foreign_keys = ON")
+        _set_limits(connection, platform)
+        _add_functions(connection)
+        connection.set_authorizer(self._authorizer)
+        self.transaction_lost = False
+        self._begun = False
+
+    # -- the transaction, on the platform's behalf
+
+    def internal(self, statement: str) -> None:
+        """Run a statement of the platform's own, past the authorizer."""
+        self._authorizer.off = True
+        try:
+            self._connection.execute(statement)
+        finally:
+            self._authorizer.off = False
+
+    def begin(self) -> None:
+        if not self._begun:
+            self.internal("BEGIN")
+            self._begun = True
+
+    def savepoint(self, name: str) -> None:
+        self.internal(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        if self._connection.in_transaction:
+            self.internal(f"RELEASE {name}")
+
+    def rollback_to(self, name: str) -> None:
+        if self._connection.in_transaction:
+            self.internal(f"ROLLBACK TO {name}")
+
+    def commit(self) -> None:
+        """Commit. Raises CommitRefused for a violated deferred constraint, an open writing cursor, a lost transaction."""
+        lost, self.transaction_lost = self.transaction_lost, False
+        if not self._begun:
+            return
+        if lost:
+            raise CommitRefused
+        try:
+            self.internal("COMMIT")
+        except sqlite3.IntegrityError as error:
+            code = f"SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_{_CONSTRAINTS[error.sqlite_errorcode >> 8]})"
+            raise CommitRefused(f"{error}: {code}") from None
+        except sqlite3.Error:
+            raise CommitRefused from None
+        self._begun = False
+
+    def rollback(self) -> None:
+        self.transaction_lost = False
+        if self._connection.in_transaction:
+            self.internal("ROLLBACK")
+        self._begun = False
+
+    def serialize(self) -> bytes:
+        return self._connection.serialize()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def has_table(self, name: str) -> bool:
+        self._authorizer.off = True
+        try:
+            found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        finally:
+            self._authorizer.off = False
+        return found is not None
+
+    def pages_in_use(self) -> int:
+        self._authorizer.off = True
+        try:
+            pages: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
+            free: int = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+        finally:
+            self._authorizer.off = False
+        return pages - free
+
+    # -- user statements
+
+    def exec(self, query: str, bindings: list[object]) -> Cursor:
+        """Run the statements of `query`; the cursor is the last one's. Raises JsException in the platform's words."""
+        if len(query.encode("utf-8", "surrogatepass")) > SQL_LENGTH_BYTES:
+            raise JsException("statement too long: SQLITE_TOOBIG")
+        script: Script = _script(query)
+        if not script.statements:
+            raise JsException(_NO_STATEMENT)
+        for statement in script.statements[:-1]:
+            if statement.parameters:
+                self._prepare_only(statement)
+                raise JsException(_ONLY_LAST)
+            self._run(statement, []).drain()
+        if script.empty_tail:
+            self._run(script.statements[-1], bindings).drain()
+            raise JsException(_NO_STATEMENT)
+        return self._run(script.statements[-1], bindings)
+
+    def _prepare_only(self, statement: Statement) -> None:
+        """Let SQLite object to the statement itself first, as preparing it does."""
+        try:
+            self._connection.execute(f"EXPLAIN {statement.text}", [None] * statement.parameters).close()
+        except sqlite3.Error as error:
+            raise sql_error(error) from None
+
+    def _run(self, statement: Statement, bindings: list[object]) -> Cursor:
+        if statement.word in TRANSACTION_WORDS:
+            raise JsException(TRANSACTION_SQL_TEXT)
+        if is_reserved_rename(statement.text):
+            raise JsException("not authorized: SQLITE_AUTH")
+        values = [bind(value) for value in bindings]
+        if statement.writes:
+            self._owner.begin_write()
+        self._authorizer.touched.clear()
+        before = self._connection.total_changes
+        try:
+            cursor = self._connection.execute(statement.text, values)
+        except sqlite3.Error as error:
+            raise self._failed(error, statement, len(values)) from None
+        except OverflowError:
+            raise JsException("string or blob too big: SQLITE_TOOBIG") from None
+        written = self._rows_written(self._connection.total_changes - before)
+        return Cursor(self, self._owner, cursor, written)
+
+    def _failed(self, error: sqlite3.Error, statement: Statement, given: int) -> JsException:
+        if self._begun and not self._connection.in_transaction and not self.transaction_lost:
+            self.transaction_lost = True
+            self._owner.sql_rolled_back()
+        if isinstance(error, sqlite3.ProgrammingError) and given != statement.parameters:
+            return JsException(_WRONG_COUNT)
+        return sql_error(error)
+
+    def _rows_written(self, changes: int) -> int:
+        """Rows and index rows written: changes times one plus the indexes touched (an estimate with triggers)."""
+        if not changes:
+            return 0
+        inserted = {table for action, table, _ in self._authorizer.touched if action == sqlite3.SQLITE_INSERT}
+        updated = {(table, column) for action, table, column in self._authorizer.touched if action == sqlite3.SQLITE_UPDATE}
+        indexes = 0
+        self._authorizer.off = True
+        try:
+            for table in inserted | {table for table, _ in updated}:
+                for _, index, *_ in self._connection.execute(f'PRAGMA index_list("{table}")').fetchall():
+                    columns = {row[2] for row in self._connection.execute(f'PRAGMA index_info("{index}")')}
+                    touched = table in inserted or any(t == table and c in columns for t, c in updated)
+                    indexes += touched
+        finally:
+            self._authorizer.off = False
+        return changes * (1 + indexes)
+
+
+class Cursor:
+    """One forward stream of rows, shared by every way of reading it. Each read fetches one row ahead (recorded)."""
+
+    def __init__(self, database: SqlDatabase, owner: Storage, cursor: sqlite3.Cursor, rows_written: int) -> None:
+        self._database = database
+        self._owner = owner
+        self._life = owner.life
+        self._cursor = cursor
+        self.columns = [column[0] for column in cursor.description or ()]
+        self.rows_written = rows_written
+        self.rows_read = 1 if self.columns else 0
+
+    def next_row(self) -> tuple[object, ...] | None:
+        """The next row, or None at the end. Raises JsException when the database was deleted or the row fails."""
+        if self._life != self._owner.life:
+            raise JsException("SQLite query was canceled because the database was deleted.")
+        if not self.columns:
+            return None
+        try:
+            row = self._cursor.fetchone()
+        except sqlite3.ProgrammingError:
+            return None
+        except sqlite3.Error as error:
+            self._cursor.close()
+            raise sql_error(error) from None
+        if row is None:
+            return None
+        self.rows_read += 1
+        return tuple(map(unbind, row))
+
+    def drain(self) -> None:
+        """Read to the end and let go of the statement."""
+        while self.next_row() is not None:
+            pass
+        self.finish()
+
+    def finish(self) -> None:
+        """Let go of the statement: nothing more will be read."""
+        if self._life == self._owner.life:
+            self._cursor.close()
+
+    def rows(self) -> Iterator[JsDict]:
+        """The remaining rows as objects; of columns with one name the last one stays."""
+        while (row := self.next_row()) is not None:
+            yield clone(dict(zip(self.columns, row, strict=True)))
+
+    def one(self) -> JsDict:
+        """The only remaining row. Raises the platform's errors for none and for several; the cursor is finished."""
+        row = self.next_row()
+        if row is None:
+            raise JsException("Expected exactly one result from SQL query, but got no results.")
+        if self.next_row() is not None:
+            self.finish()
+            raise JsException("Expected exactly one result from SQL query, but got multiple results.")
+        found: JsDict = clone(dict(zip(self.columns, row, strict=True)))
+        return found
+
+
+def _set_limits(connection: sqlite3.Connection, platform: Platform) -> None:
+    """The platform's limits (recorded by bisection; where documents say less, `platform` does)."""
+    for limit, value in (
+        (sqlite3.SQLITE_LIMIT_LENGTH, platform.row_limit_bytes),
+        (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 2 * SQL_LENGTH_BYTES),
+        (sqlite3.SQLITE_LIMIT_COLUMN, 100),
+        (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100),
+        (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 5),
+        (sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+        (sqlite3.SQLITE_LIMIT_FUNCTION_ARG, platform.sql_function_arguments),
+        (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+        (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+    ):
+        connection.setlimit(limit, value)
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    """Functions of newer SQLites that the platform's has: concat, concat_ws (3.44)."""
+    if sqlite3.sqlite_version_info < (3, 44):
+        connection.create_function("concat", -1, lambda *parts: "".join(map(_text, parts)), deterministic=True)
+        connection.create_function("concat_ws", -1, _concat_ws, deterministic=True)
+        connection.create_aggregate("string_agg", 2, _StringAgg)  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _concat_ws(separator: object, *parts: object) -> str | None:
+    return None if separator is None else _text(separator).join(_text(part) for part in parts if part is not None)
+
+
+class _StringAgg:
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.separator = ""
+
+    def step(self, value: object, separator: object) -> None:
+        if value is not None:
+            self.parts.append(_text(value))
+            self.separator = _text(separator)
+
+    def finalize(self) -> str | None:
+        return self.separator.join(self.parts) if self.parts else None

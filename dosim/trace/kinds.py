@@ -1,0 +1,52 @@
+"""The kinds of records, with the names of what each carries. A reader needs this page and nothing of the runtime.
+
+A record is `(t_us, seq, kind, actor, request, cause, detail)`: when (microseconds since the simulation's start), its
+number, what happened, to whom, in which request (0: none), which record brought it about (0: the outside), and the
+values named here. Marks are the kinds that cut a request's life into segments (`trace.segments`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: kind -> names of its detail values, in order.
+KINDS: Final[dict[str, tuple[str, ...]]] = {
+    # a client's request, from outside
+    "send": ("method", "url", "place"),
+    "edge": ("colo",),
+    "isolate": ("colo", "cold_start_us"),
+    "worker": ("colo",),
+    "response": ("status",),
+    "failed": ("error",),
+    # a call to an object, or to a function that came with a call
+    "call": ("caller", "via", "target", "method"),
+    "leave": ("from_colo", "to_colo", "lookup_us"),
+    "arrive": ("colo",),
+    "turn_away": ("error",),
+    "queue": ("held_by",),
+    "enter": (),
+    "construct": ("instance",),
+    "start": ("ready_us", "held_by"),
+    "resume": ("after", "child", "ready_us", "held_by"),
+    "cpu": ("cpu_us",),
+    "return": (),
+    "throw": ("error",),
+    "reply": ("held_us",),
+    "result": ("ok",),
+    # an object's life
+    "section_start": ("kind",),
+    "section_end": ("kind", "ok"),
+    "storage": ("operation", "key"),
+    "commit": ("writes", "confirm_us"),
+    "commit_failed": ("error",),
+    "alarm_set": ("due_us",),
+    "alarm_cleared": (),
+    "idle": (),
+    "evict": ("instance",),
+    "reset": ("instance", "error"),
+    # what code says
+    "log": ("level", "text"),
+    "task_failed": ("error",),
+    "warning": ("text",),
+    "interrupted": (),
+}

@@ -1,0 +1,163 @@
+"""`Trace`: the records of a run, their retention, their digest, and JSON lines out and in."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from dosim.trace.kinds import KINDS
+
+#: What a running simulation keeps: plain tuples, cheap to make.
+RawRecord = tuple[int, int, str, str, int, int, tuple[object, ...]]
+Fold = Callable[[int, int, str, str, int, int, tuple[object, ...]], None]
+
+
+class Record(NamedTuple):
+    """One thing that happened, as a reader sees it. `detail` maps the names in `KINDS` to values."""
+
+    t_us: int
+    seq: int
+    kind: str
+    actor: str
+    request: int
+    cause: int
+    detail: dict[str, object]
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self.detail.items() if value not in (None, ""))
+        request = f" #{self.request}" if self.request else ""
+        return f"{self.t_us / 1e6:12.6f}s {self.seq:6d}{request} {self.actor}: {self.kind}" + (f" ({said})" if said else "")
+
+
+class Trace:
+    """Every record of a run, in the order in which things happened.
+
+    `retention` is "full", "last=N" (the newest N records) or "none"; folds (`subscribe`) see every record in any case.
+    Raises ValueError for another retention.
+    """
+
+    def __init__(self, retention: str = "full") -> None:
+        self.retention = retention
+        self.count = 0
+        self._folds: list[Fold] = []
+        self._keep: list[RawRecord] | deque[RawRecord]
+        if retention == "full":
+            self._keep = []
+        elif retention == "none":
+            self._keep = deque(maxlen=0)
+        elif retention.startswith("last=") and retention[5:].isdigit():
+            self._keep = deque(maxlen=int(retention[5:]))
+        else:
+            raise ValueError(f"retention={retention!r} is not known: use 'full', 'last=1000' or 'none'.")
+
+    def emit(
+        self, t_us: int, kind: str, actor: str, request: int = 0, cause: int = 0, detail: tuple[object, ...] = ()
+    ) -> int:
+        """Append a record; returns its number, by which later records name it as their cause."""
+        self.count = seq = self.count + 1
+        self._keep.append((t_us, seq, kind, actor, request, cause, detail))
+        if self._folds:
+            for fold in self._folds:
+                fold(t_us, seq, kind, actor, request, cause, detail)
+        return seq
+
+    def subscribe(self, fold: Fold) -> None:
+        """Call `fold(t_us, seq, kind, actor, request, cause, detail)` for every record from now on."""
+        self._folds.append(fold)
+
+    @property
+    def raw(self) -> Iterable[RawRecord]:
+        """The kept records as plain tuples, for readers of many."""
+        return self._keep
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(_named, self._keep)
+
+    def __len__(self) -> int:
+        return len(self._keep)
+
+    def __getitem__(self, index: int) -> Record:
+        return _named(self._keep[index])
+
+    def of_request(self, request: int) -> list[Record]:
+        """The kept records of one request, in order."""
+        return [_named(raw) for raw in self._keep if raw[4] == request]
+
+    def of_kind(self, *kinds: str) -> list[Record]:
+        """The kept records of these kinds. Raises ValueError for a kind that does not exist."""
+        for kind in kinds:
+            if kind not in KINDS:
+                raise ValueError(f"kind={kind!r} is not a kind of record: use one of {', '.join(KINDS)}.")
+        return [_named(raw) for raw in self._keep if raw[2] in kinds]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical text: same program, same seed, same digest, in any process.
+
+        Raises ValueError unless retention is "full".
+        """
+        if self.retention != "full":
+            raise ValueError(f"a digest needs every record, and retention is {self.retention!r}: use 'full'.")
+        text = sha256()
+        for raw in self._keep:
+            text.update(_line(raw).encode())
+            text.update(b"\n")
+        return text.hexdigest()
+
+    def to_jsonl(self, path: str | Path) -> None:
+        """Write the kept records, one JSON object a line."""
+        with Path(path).open("w", encoding="utf-8") as file:
+            for raw in self._keep:
+                file.write(_line(raw) + "\n")
+
+    @classmethod
+    def from_jsonl(cls, path: str | Path) -> Trace:
+        """Read what `to_jsonl` wrote. Raises ValueError that names the line that is no record."""
+        trace = cls()
+        with Path(path).open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    fields = json.loads(line)
+                    kind = fields["kind"]
+                    detail = tuple(_frozen(fields.get(name)) for name in KINDS[kind])
+                    raw = (fields["t_us"], fields["seq"], kind, fields["actor"], fields["request"], fields["cause"], detail)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise ValueError(f"{path}, line {number} is no trace record ({error!r}).") from None
+                trace._keep.append(raw)
+                trace.count = raw[1]
+        return trace
+
+    def __repr__(self) -> str:
+        kept = "" if len(self) == self.count else f", {len(self)} kept"
+        return f"<Trace: {self.count} records{kept}>"
+
+    def _repr_html_(self) -> str:
+        shown = list(self)[-40:]
+        rows = "".join(
+            f"<tr><td>{r.t_us / 1e6:.6f}</td><td>{r.request or ''}</td><td>{escape(r.actor)}</td><td>{r.kind}</td>"
+            f"<td>{escape(', '.join(f'{k}={v}' for k, v in r.detail.items() if v not in (None, '')))}</td></tr>"
+            for r in shown
+        )
+        head = "<tr><th>t (s)</th><th>request</th><th>who</th><th>what</th><th>with</th></tr>"
+        note = f"<caption>{self.count} records" + (f", the last {len(shown)}" if len(shown) < self.count else "") + "</caption>"
+        return f"<table>{note}{head}{rows}</table>"
+
+
+def _named(raw: RawRecord) -> Record:
+    return Record(*raw[:6], dict(zip(KINDS[raw[2]], raw[6], strict=False)))
+
+
+def _line(raw: RawRecord) -> str:
+    t_us, seq, kind, actor, request, cause, detail = raw
+    record = {"t_us": t_us, "seq": seq, "kind": kind, "actor": actor, "request": request, "cause": cause}
+    record.update(zip(KINDS[kind], detail, strict=False))
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":"))
+
+
+def _frozen(value: object) -> object:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

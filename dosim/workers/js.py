@@ -1,0 +1,292 @@
+"""`js`: the JavaScript globals that Python Workers reach, as far as objects, Workers, RPC, storage and HTTP need them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from dosim.kernel.loop import Loop, Timer
+from dosim.platform.facts import EPOCH_MS
+from dosim.web.body import JsReadableStream as ReadableStream
+from dosim.web.buffers import JsArrayBuffer as ArrayBuffer
+from dosim.web.buffers import JsUint8Array
+from dosim.web.errors import JsException
+from dosim.web.forms import JsBlob as Blob
+from dosim.web.forms import JsFile as File
+from dosim.web.forms import JsFormData as FormData
+from dosim.web.headers import JsHeaders as Headers
+from dosim.web.http import JsRequest as Request
+from dosim.web.http import JsResponse as Response
+from dosim.web.interface import Constructor
+from dosim.web.proxies import JsArray, JsObject, jsnull, to_js
+from dosim.web.url import JsURL as URL
+from dosim.web.url import JsURLSearchParams as URLSearchParams
+from dosim.web.values import clone, js_text
+from dosim.workers.console import console
+from dosim.workers.promises import Promise
+
+__all__ = [
+    "JSON", "URL", "Array", "ArrayBuffer", "Blob", "Date", "File", "FormData", "Headers", "Object", "Promise",
+    "ReadableStream", "Request", "Response", "URLSearchParams", "Uint8Array", "clearInterval", "clearTimeout",
+    "console", "crypto", "fetch", "performance", "queueMicrotask", "scheduler", "setInterval", "setTimeout",
+]  # fmt: skip
+
+_LATER = {
+    "WebSocketPair": "WebSockets",
+    "WebSocket": "WebSockets",
+    "WebSocketRequestResponsePair": "WebSockets",
+    "HTMLRewriter": "HTMLRewriter",
+    "caches": "the Cache API",
+    "EventSource": "EventSource",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        raise AttributeError(f"js.{name}: dosim does not have {_LATER[name]}.")
+    raise AttributeError(f"js.{name}: dosim's `js` has {', '.join(__all__)}.")
+
+
+def _loop() -> Loop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
+    return loop
+
+
+# -- timers: each is one event of whoever starts it
+
+_timers: dict[int, Timer] = {}
+_next_timer = 0
+
+
+def _start_timer(callback: Any, delay_ms: float, args: tuple[Any, ...], *, repeat: bool) -> int:
+    global _next_timer
+    _next_timer += 1
+    number = _next_timer
+
+    def run() -> None:
+        _timers.pop(number, None)
+        if repeat:
+            _timers[number] = _loop().call_later(delay_ms / 1000, run)
+        result = callback(*args)
+        if asyncio.iscoroutine(result):
+            asyncio.ensure_future(result)
+
+    _timers[number] = _loop().call_later((delay_ms or 0) / 1000, run)
+    return number
+
+
+def setTimeout(callback: Any, delay_ms: float = 0, *args: Any) -> int:
+    """Call `callback(*args)` once, `delay_ms` milliseconds from now; returns a number for clearTimeout."""
+    return _start_timer(callback, delay_ms, args, repeat=False)
+
+
+def setInterval(callback: Any, delay_ms: float = 0, *args: Any) -> int:
+    """Call `callback(*args)` every `delay_ms` milliseconds."""
+    return _start_timer(callback, delay_ms, args, repeat=True)
+
+
+def clearTimeout(number: int) -> None:
+    """Cancel a timer."""
+    timer = _timers.pop(number, None)
+    if timer is not None:
+        timer.cancel()
+
+
+clearInterval = clearTimeout
+
+
+def queueMicrotask(callback: Any) -> None:
+    """Call `callback()` in this turn, after the code that runs."""
+    _loop().call_soon(callback)
+
+
+class _Scheduler:
+    """`scheduler.wait(ms)`: a promise; two events, the timer and then its promise (recorded)."""
+
+    def wait(self, delay_ms: float = 0) -> asyncio.Future[None]:
+        loop = _loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def ring() -> None:
+            loop.io_hop("scheduler.wait").add_done_callback(lambda _: done.done() or done.set_result(None))
+
+        loop.call_later(delay_ms / 1000, ring)
+        return done
+
+
+scheduler = _Scheduler()
+
+
+class _Performance:
+    """`performance.now()`: milliseconds since the simulation's start."""
+
+    timeOrigin = EPOCH_MS
+
+    def now(self) -> float:
+        return _loop().time_us() / 1000
+
+
+performance = _Performance()
+
+
+# -- values
+
+
+class JsDate:
+    """A JavaScript Date."""
+
+    constructor = Constructor("Date")
+
+    def __init__(self, time_ms: float) -> None:
+        self._time_ms = time_ms
+
+    def getTime(self) -> int:
+        return int(self._time_ms)
+
+    valueOf = getTime
+
+    def toISOString(self) -> str:
+        moment = self.as_plain()
+        return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+    toJSON = toISOString
+
+    def as_plain(self) -> datetime:
+        """The datetime that the structured clone makes of it."""
+        return datetime.fromtimestamp(self.getTime() / 1000, UTC).replace(tzinfo=None)
+
+    def __str__(self) -> str:
+        return js_text(self.as_plain())
+
+    __repr__ = __str__
+
+
+class Date:
+    """`Date.now()` and `Date.new(...)`, in virtual time."""
+
+    @staticmethod
+    def now() -> int:
+        return EPOCH_MS + _loop().time_us() // 1000
+
+    @staticmethod
+    def new(value: Any = None) -> JsDate:
+        if value is None:
+            return JsDate(Date.now())
+        if isinstance(value, JsDate):
+            return JsDate(value.getTime())
+        if isinstance(value, str):
+            return JsDate(datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() * 1000)
+        return JsDate(value)
+
+    @staticmethod
+    def parse(text: str) -> int:
+        return Date.new(text).getTime()
+
+
+class Object:
+    """The statics of JavaScript's Object."""
+
+    @staticmethod
+    def new() -> JsObject:
+        return JsObject({})
+
+    @staticmethod
+    def fromEntries(entries: Any) -> JsObject:
+        return JsObject({js_text(key): to_js(value) for key, value in entries})
+
+    @staticmethod
+    def keys(value: Any) -> JsArray:
+        return JsArray(value.object_keys())
+
+    @staticmethod
+    def values(value: Any) -> JsArray:
+        return JsArray(value.object_values())
+
+    @staticmethod
+    def entries(value: Any) -> JsArray:
+        return JsArray([JsArray(entry) for entry in value.object_entries()])
+
+    @staticmethod
+    def assign(target: Any, *sources: Any) -> Any:
+        for source in sources:
+            vars(target).update(source.as_plain())
+        return target
+
+
+class Array:
+    """The statics of JavaScript's Array."""
+
+    @staticmethod
+    def new(*items: Any) -> JsArray:
+        return JsArray(list(items))
+
+    @staticmethod
+    def isArray(value: Any) -> bool:
+        return isinstance(value, JsArray)
+
+    of = new
+
+    @staticmethod
+    def from_(items: Any) -> JsArray:
+        return JsArray([to_js(item) for item in items])
+
+
+class JSON:
+    """JSON.stringify and JSON.parse."""
+
+    @staticmethod
+    def stringify(value: Any) -> str:
+        def plain(item: Any) -> Any:
+            as_plain = getattr(item, "as_plain", None)
+            if item is jsnull:
+                return None
+            if isinstance(item, JsDate):
+                return item.toISOString()
+            return as_plain() if as_plain is not None else str(item)
+
+        return json.dumps(value, default=plain, separators=(",", ":"), ensure_ascii=False)
+
+    @staticmethod
+    def parse(text: str) -> Any:
+        try:
+            return to_js(json.loads(text))
+        except ValueError as error:
+            raise JsException(str(error), "SyntaxError") from None
+
+
+class Uint8Array:
+    """Uint8Array.new(length | bytes | list)."""
+
+    @staticmethod
+    def new(value: Any = 0) -> JsUint8Array:
+        if isinstance(value, int):
+            return JsUint8Array(bytes(value))
+        to_bytes = getattr(value, "to_bytes", None)
+        return JsUint8Array(to_bytes() if to_bytes is not None else bytes(value))
+
+
+class _Crypto:
+    """`crypto.randomUUID()`, seeded by the simulation."""
+
+    def randomUUID(self) -> str:
+        import uuid
+
+        return str(uuid.uuid4())
+
+
+crypto = _Crypto()
+
+
+def fetch(resource: Any, *_: Any, **__: Any) -> Any:
+    """As `workers.fetch`: refused, nothing leaves the simulation."""
+    from dosim.workers.entrypoints import fetch as refuse
+
+    return refuse(resource)
+
+
+def structuredClone(value: Any) -> Any:
+    """A deep copy."""
+    return to_js(clone(value))
