@@ -171,7 +171,7 @@ class _Inside:
         self.owner = self.thread = None
         self.now_us: Callable[[], int] = int
         self.monotonic_us: Callable[[], int] = int
-        self.bytes = random.Random(0)
+        self.bytes = _generator
 
     def pause(self) -> None:
         self.thread = None

@@ -660,10 +660,13 @@ def test_entering_from_another_thread_is_refused() -> None:
 
 
 def snapshot() -> dict[str, object]:
-    """Everything that entering changes, by identity."""
+    """Everything that entering changes: by identity, the C library's time zone by value."""
     owners: list[object] = [time, os, random, socket, subprocess, dt, timeit, uuid, sys.modules[__name__]]
     owners += [Thread, subprocess.Popen, socket.socket, random.Random, ThreadPoolExecutor, HoldsClocks, HoldsRandomness]
     names = {f"{owner!r}.{name}": id(value) for owner in owners for name, value in vars(owner).items()}
+    names = {
+        name: value for name, value in names.items() if not name.endswith(("zone", "altzone", "tzname", "daylight"))
+    }
     functions = (plain_default, HoldsClocks.method, HoldsRandomness.method, HoldsClocks.keyword.__func__)
     defaults = [(function.__defaults__, function.__kwdefaults__) for function in functions]
     zone = os.environ.get("TZ"), time.tzname, time.timezone, time.daylight

@@ -58,6 +58,11 @@ def normal_text(text: str) -> str:
     return re.sub(r" at offset \d+", "", text)
 
 
+def is_thrown_value(error: Json) -> bool:
+    """Whether an encoded error stands for a thrown value that is no Error."""
+    return isinstance(error, dict) and "masked.NotAnError" in f"{error.get('class')} {error.get('text')}"
+
+
 def rounded(ms: Json, unit: int) -> Json:
     return int((float(ms) + unit / 5) // unit) * unit if isinstance(ms, (int, float)) else None
 
@@ -71,6 +76,7 @@ class Judge:
         self.order_only = bool(case.get("order_only"))
         self.unit_ms = unit_ms
         self.steps = cast("list[dict[str, Json]]", case["steps"])
+        self.masks_met = 0
 
     # -- rules
 
@@ -83,7 +89,9 @@ class Judge:
         return True
 
     def mask(self, reason: Json) -> bool:
+        """Note a reason: what is compared just now is not judged."""
         self.verdict.masked.add(str(reason))
+        self.masks_met += 1
         return True
 
     # -- values
@@ -92,6 +100,8 @@ class Judge:
         """Whether a recorded value and an encoded Python value are one; notes rules and masks."""
         if isinstance(got, dict) and "$masked" in got:
             return self.mask(got["$masked"])
+        if isinstance(got, dict) and "$error" in got and is_thrown_value(got["$error"]):
+            return self.mask(rules.THROWN_VALUE.id)
         if expected == {"$undefined": True}:
             return got is None and self.use(rules.NONE)
         if isinstance(expected, dict):
@@ -149,7 +159,7 @@ class Judge:
         text = normal_text(str(got["text"]))
         last = (text.strip().splitlines() or [""])[-1]
         kind = str(got["class"])
-        if "masked.NotAnError" in last or kind == "masked.NotAnError":
+        if is_thrown_value(got):
             return self.mask(rules.THROWN_VALUE.id)
         if "name" not in expected:
             return False
@@ -253,16 +263,19 @@ class Judge:
         return None
 
     def entry(self, expected: list[Json], got: list[Json]) -> bool:
-        masked_before, used_before = set(self.verdict.masked), set(self.verdict.used)
-        holds_mask = "$masked" in repr(got[3])
+        masked_before, used_before, met_before = set(self.verdict.masked), set(self.verdict.used), self.masks_met
         if expected[1:3] == got[1:3] and self.same_time(expected[0], got[0]) and self.same(expected[3], got[3]):
-            if holds_mask or self.verdict.masked != masked_before:
-                self.verdict.masked_steps += 1
-            else:
-                self.verdict.judged += 1
+            self.count(met_before)
             return True
-        self.verdict.masked, self.verdict.used = masked_before, used_before
+        self.verdict.masked, self.verdict.used, self.masks_met = masked_before, used_before, met_before
         return False
+
+    def count(self, met_before: int) -> None:
+        """One more comparison came out the same: judged, unless something in it was masked."""
+        if self.masks_met > met_before:
+            self.verdict.masked_steps += 1
+        else:
+            self.verdict.judged += 1
 
     def same_time(self, expected: Json, got: Json) -> bool:
         return self.order_only or expected is None or expected == rounded(got, self.unit_ms)
@@ -272,26 +285,24 @@ class Judge:
         if not self.same_time(expected.get("t"), got.get("t")) or expected.get("req") != got.get("req"):
             self.verdict.difference(where, cast(Json, expected), cast(Json, got))
             return
-        if "value" in expected and "value" in got:
-            same = self.value_result(index, expected["value"], got["value"])
+        met_before = self.masks_met
+        if expected.get("value") == {"$undefined": True} and not returns(self.steps[index]["do"]):
+            # A step without `return` gives undefined, in Python None: nothing to adapt, nothing to judge by itself.
+            same = "value" in got and got["value"] is None
+        elif "value" in expected and "value" in got:
+            same = self.same(expected["value"], got["value"])
+            self.count(met_before)
         elif "error" in expected and "error" in got:
-            self.verdict.judged += 1
             same = self.same_error(cast("dict[str, Json]", expected["error"]), got["error"])
+            self.count(met_before)
         elif "thrown" in expected and "error" in got:
             same = self.same_error({"thrown": expected["thrown"]}, got["error"])
+            self.count(met_before)
         else:
-            self.verdict.judged += 1
             same = bool(expected.get("pending")) and bool(got.get("pending"))
+            self.verdict.judged += 1
         if not same:
             self.verdict.difference(where, cast(Json, expected), cast(Json, got))
-
-    def value_result(self, index: int, expected: Json, got: Json) -> bool:
-        """A step without `return` gives undefined, in Python None: nothing to adapt, and nothing to judge by itself."""
-        if expected == {"$undefined": True} and not returns(self.steps[index]["do"]):
-            return got is None
-        if "$masked" not in repr(got):
-            self.verdict.judged += 1
-        return self.same(expected, got)
 
 
 def returns(program: Json) -> bool:
