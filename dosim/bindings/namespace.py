@@ -52,6 +52,9 @@ class StubLink:
             call.lookup = len(self._world.hosts) > known and self._id.name is not None
             self.channel = self.host.channel
 
+    def new_stub(self) -> Stub:
+        return Stub(self._world, self._binding, self._id, self._hint)
+
     def deliver(self, call: Call) -> None:
         assert self.host is not None
         self.host.arrive(call)
@@ -73,7 +76,7 @@ class Stub:
         self.name = object_id.name
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("__") or name in ("transfer", "as_plain", "to_bytes", "js_object"):
+        if name.startswith("__"):
             raise AttributeError(name)
         method = _RemoteMethod(self._world, self._link, name)
         self.__dict__[name] = method
@@ -111,6 +114,10 @@ class Stub:
         except JsException as error:
             raise abort_error(error) from None
         return response
+
+    def __new_stub__(self) -> Stub:
+        """What the other side of a call gets when a stub is an argument or a result (recorded: allowed)."""
+        return self._link.new_stub()
 
     def __repr__(self) -> str:
         return f"<stub of {self._link.label}>"

@@ -37,6 +37,11 @@ def as_error(error: BaseException) -> JsException:
     return _with_notes(crossed, error)
 
 
+def as_local(error: BaseException) -> JsException:
+    """An error of a Python callback that came back through JavaScript inside the object: no flags."""
+    return _with_notes(JsException(traceback_text(error), "PythonError"), error)
+
+
 def as_reset(error: BaseException) -> JsException:
     """An error that reset the object, as everyone in flight gets it: no `remote`, but `durableObjectReset`."""
     if isinstance(error, JsException) and getattr(error, "durableObjectReset", False):

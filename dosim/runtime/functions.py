@@ -170,7 +170,7 @@ class Functions:
             return self._other(value, owner, made)
 
         sent = tuple([clone(arg, other) for arg in args])
-        check_size(sent[0] if len(sent) == 1 else list(sent))
+        check_size(sent)
         return sent
 
     def outgoing_result(self, instance: Any, call: Call, result: Any) -> Any:
@@ -191,8 +191,10 @@ class Functions:
     def _other(self, value: object, owner: Any, made: list[FunctionStub]) -> object:
         if isinstance(value, FunctionStub):
             return value.transfer()
-        if hasattr(value, "transfer"):
-            return value.transfer()
+        if hasattr(type(value), "transfer"):
+            return value.transfer()  # type: ignore[attr-defined]
+        if hasattr(type(value), "__new_stub__"):
+            return value.__new_stub__()  # type: ignore[attr-defined]
         if callable(value) and not isinstance(value, type):
             stub = self._stub(value, owner)
             made.append(stub)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from dosim.platform.facts import IDLE_EVICTION_US
+from dosim.platform.facts import EPOCH_MS, IDLE_EVICTION_US
 from dosim.runtime.alarms import Alarm
 from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.instance import Instance
@@ -41,16 +41,29 @@ class ObjectHost:
         self.place = place
         name = object_id.name
         self.label = f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
-        self.storage = Storage(world.platform, lambda: world.reference(self.label), sqlite=binding.sqlite)
+        self.storage = Storage(world.platform, self, sqlite=binding.sqlite)
         self.channel = Channel()
         self.alarm = Alarm(self)
         self.instance: Instance | None = None
+        self._draws = 0
         self.instances = 0
         #: When the first access by name has been looked up round the world, microseconds.
         self.known_us = 0
         self.waiting: deque[Call] = deque()
         self._inside: dict[int, int] = {}
         self._eviction_armed = False
+
+    # -- what storage takes from the world
+
+    def reference(self) -> str:
+        return self.world.reference(self.label)
+
+    def random_bits(self) -> int:
+        self._draws += 1
+        return self.world.user_stream.bits(int(str(self.id)[:12], 16), self._draws)
+
+    def now_ms(self) -> int:
+        return EPOCH_MS + self.world.loop.time_us() // 1000
 
     # -- calls come in
 
@@ -141,6 +154,7 @@ class ObjectHost:
         self.channel = Channel()
         if self.instance is instance:
             self.instance = None
+        self.storage.pack()
         self.world.graveyard.append(instance)
         self._inside.clear()
         queued, self.waiting = list(self.waiting), deque()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.platform.facts import DELETE_ALL_DELETES_ALARM, EPOCH_MS
 from dosim.runtime.calls import Flow
-from dosim.runtime.crossing import as_error
+from dosim.runtime.crossing import as_local
 from dosim.runtime.kv_arguments import ListOptions, key_of, list_options, options_of
 from dosim.runtime.sql_api import SqlStorage
 from dosim.runtime.transaction import Transaction
@@ -287,7 +287,7 @@ class DurableObjectStorage:
                 engine.release(point)
             if not engine.in_explicit_transaction:
                 instance.commit_now()
-            return as_error(error) if error is not None else None
+            return as_local(error) if error is not None else None
 
         return _wait_for(instance.open_section("transaction", begin, self._flow(), finish))
 
@@ -399,14 +399,17 @@ def _portable(value: Any) -> Any:
 
 def storable(value: object) -> object:
     """What storage takes besides data: requests and headers; functions and objects are refused."""
-    if hasattr(value, "transfer"):
+    if hasattr(type(value), "transfer"):
         name = type(value).__name__.removeprefix("Js")
         if name in ("Blob", "File", "FormData"):
             raise JsException(
                 f'Could not serialize object of type "{name}". This type does not support serialization.', "DataCloneError"
             )
-        return value.transfer()
+        return value.transfer()  # type: ignore[attr-defined]
     return refuse(value)
+
+
+storable.stores = True  # type: ignore[attr-defined]
 
 
 async def _wait_for(future: Any) -> Any:

@@ -69,6 +69,7 @@ class World:
         self.one_at_a_time = concurrency == "one-at-a-time"
         self.network = network
         self.network_stream = Stream(seed, "network")
+        self.user_stream = Stream(seed, "user")
         self.alarm_stream = Stream(seed, "alarm")
         self.id_stream = Stream(seed, "ids")
         #: (trap, portable spelling) -> True when the Python value is accepted all the same.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 _DENIED_ACTIONS: Final = frozenset(
@@ -46,15 +48,24 @@ def is_reserved_rename(statement: str) -> bool:
 
 
 class Authorizer:
-    """Asked by SQLite about each action of a statement while it is prepared. `off` while the platform itself acts."""
+    """Asked by SQLite about each action of a statement while it is prepared."""
 
     def __init__(self) -> None:
-        self.off = False
+        self._aside = 0
         #: (action, table, column) of the writes of the statement prepared last.
         self.touched: set[tuple[int, str, str]] = set()
 
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Everything is allowed while the platform itself acts."""
+        self._aside += 1
+        try:
+            yield
+        finally:
+            self._aside -= 1
+
     def __call__(self, action: int, first: str | None, second: str | None, database: str | None, by: str | None) -> int:
-        if self.off:
+        if self._aside:
             return sqlite3.SQLITE_OK
         if action in _DENIED_ACTIONS:
             return sqlite3.SQLITE_DENY

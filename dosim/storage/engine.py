@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 from dosim.platform.facts import FOREIGN_KEY_RESET_TEXT, Platform
 from dosim.storage.sql import CommitRefused, SqlDatabase
@@ -50,12 +50,25 @@ class Savepoint:
         self.alive = True
 
 
-class Storage:
-    """One object's data. `reference()` gives the random id of an "internal error"."""
+class Surroundings(Protocol):
+    """What storage takes from the world: time and chance, both simulated."""
 
-    def __init__(self, platform: Platform, reference: Callable[[], str], *, sqlite: bool = True) -> None:
+    def reference(self) -> str:
+        """The random id of an "internal error"."""
+
+    def random_bits(self) -> int:
+        """64 bits for SQL's `random()`."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, for SQL's `datetime('now')`."""
+
+
+class Storage:
+    """One object's data."""
+
+    def __init__(self, platform: Platform, surroundings: Surroundings, *, sqlite: bool = True) -> None:
         self.platform = platform
-        self.reference = reference
+        self.surroundings = surroundings
         self.sqlite = sqlite
         self.kv: dict[str, object] = {}
         self.alarm_ms: int | None = None
@@ -164,7 +177,7 @@ class Storage:
             self._made = {name for name in self._hidden if self._sql.has_table(name)}
 
     def internal_error(self) -> JsException:
-        return JsException(f"internal error; reference = {self.reference()}")
+        return JsException(f"internal error; reference = {self.surroundings.reference()}")
 
     # -- keys
 
@@ -290,7 +303,8 @@ class Storage:
     def pack(self) -> None:
         """Put the SQLite database away as compressed bytes: the object leaves memory."""
         if self._sql is not None:
-            self._packed = zlib.compress(self._sql.serialize(), 1)
+            image = self._sql.serialize()
+            self._packed = zlib.compress(image, 1) if image else None
             self._sql.close()
             self._sql = None
 

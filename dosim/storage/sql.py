@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.platform.facts import TRANSACTION_SQL_TEXT, Platform
 from dosim.storage.authorizer import Authorizer, is_reserved_rename
+from dosim.storage.functions import add_functions
 from dosim.storage.statements import TRANSACTION_WORDS, Script, Statement, read_script
 from dosim.web.errors import JsException
 from dosim.web.values import BIGINT_FROM, JsBigInt, JsDict, clone, js_text
@@ -104,7 +105,7 @@ class SqlDatabase:
         self._authorizer = Authorizer()
         connection.execute("PRAGMA foreign_keys = ON")
         _set_limits(connection, platform)
-        _add_functions(connection)
+        add_functions(connection, owner.surroundings)
         connection.set_authorizer(self._authorizer)
         self.transaction_lost = False
         self._begun = False
@@ -113,11 +114,8 @@ class SqlDatabase:
 
     def internal(self, statement: str) -> None:
         """Run a statement of the platform's own, past the authorizer."""
-        self._authorizer.off = True
-        try:
+        with self._authorizer.set_aside():
             self._connection.execute(statement)
-        finally:
-            self._authorizer.off = False
 
     def begin(self) -> None:
         if not self._begun:
@@ -158,26 +156,22 @@ class SqlDatabase:
         self._begun = False
 
     def serialize(self) -> bytes:
-        return self._connection.serialize()
+        """The database file; empty when nothing was ever written."""
+        with self._authorizer.set_aside():  # SQLite asks itself for the page count
+            return self._connection.serialize() if self.pages_in_use() else b""
 
     def close(self) -> None:
         self._connection.close()
 
     def has_table(self, name: str) -> bool:
-        self._authorizer.off = True
-        try:
+        with self._authorizer.set_aside():
             found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
-        finally:
-            self._authorizer.off = False
         return found is not None
 
     def pages_in_use(self) -> int:
-        self._authorizer.off = True
-        try:
+        with self._authorizer.set_aside():
             pages: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
             free: int = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
-        finally:
-            self._authorizer.off = False
         return pages - free
 
     # -- user statements
@@ -240,15 +234,12 @@ class SqlDatabase:
         inserted = {table for action, table, _ in self._authorizer.touched if action == sqlite3.SQLITE_INSERT}
         updated = {(table, column) for action, table, column in self._authorizer.touched if action == sqlite3.SQLITE_UPDATE}
         indexes = 0
-        self._authorizer.off = True
-        try:
+        with self._authorizer.set_aside():
             for table in inserted | {table for table, _ in updated}:
                 for _, index, *_ in self._connection.execute(f'PRAGMA index_list("{table}")').fetchall():
                     columns = {row[2] for row in self._connection.execute(f'PRAGMA index_info("{index}")')}
                     touched = table in inserted or any(t == table and c in columns for t, c in updated)
                     indexes += touched
-        finally:
-            self._authorizer.off = False
         return changes * (1 + indexes)
 
 
@@ -325,33 +316,3 @@ def _set_limits(connection: sqlite3.Connection, platform: Platform) -> None:
         (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
     ):
         connection.setlimit(limit, value)
-
-
-def _add_functions(connection: sqlite3.Connection) -> None:
-    """Functions of newer SQLites that the platform's has: concat, concat_ws (3.44)."""
-    if sqlite3.sqlite_version_info < (3, 44):
-        connection.create_function("concat", -1, lambda *parts: "".join(map(_text, parts)), deterministic=True)
-        connection.create_function("concat_ws", -1, _concat_ws, deterministic=True)
-        connection.create_aggregate("string_agg", 2, _StringAgg)  # type: ignore[arg-type]
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _concat_ws(separator: object, *parts: object) -> str | None:
-    return None if separator is None else _text(separator).join(_text(part) for part in parts if part is not None)
-
-
-class _StringAgg:
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.separator = ""
-
-    def step(self, value: object, separator: object) -> None:
-        if value is not None:
-            self.parts.append(_text(value))
-            self.separator = _text(separator)
-
-    def finalize(self) -> str | None:
-        return self.separator.join(self.parts) if self.parts else None

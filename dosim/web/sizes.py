@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from dosim.web.values import StoredError
+
 
 def serialized_size(value: object) -> int:
     """Bytes of `value` with V8's header."""
@@ -40,12 +42,12 @@ def _size(value: object) -> int:
         return 1 + _varint(n) + n + 4 + _varint(n)
     if isinstance(value, dict):
         return 2 + _varint(len(value)) + sum(_size(k) + _size(v) for k, v in value.items())
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return 3 + 2 * _varint(len(value)) + sum(map(_size, value))
     if isinstance(value, set):
         return 2 + _varint(len(value)) + sum(map(_size, value))
-    if isinstance(value, Exception):
-        return 6 + text_size(str(value))
+    if isinstance(value, (Exception, StoredError)):
+        return 6 + text_size(str(getattr(value, "text", value)))
     return 1
 
 
@@ -72,7 +74,7 @@ def _weight(value: object, limit_bytes: int) -> int:
             total += 12 + 2 * len(key) + _weight(item, limit_bytes)
             if total >= limit_bytes:
                 break
-    elif isinstance(value, (list, set)):
+    elif isinstance(value, (list, set, tuple)):
         for item in value:
             total += _weight(item, limit_bytes)
             if total >= limit_bytes:

@@ -43,6 +43,15 @@ class JsBigInt(int):
 JsBigInt.__module__ = "pyodide.ffi"
 
 
+class StoredError:
+    """An exception as storage keeps it: its text. Read back it is an `Exception("Error: text")` (recorded)."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 class Transferable(Protocol):
     """A value with its own way to the other side: Request, Response, Blob, a function stub."""
 
@@ -117,16 +126,16 @@ def _clone_rare(value: Any, seen: dict[int, object], other: Other) -> Any:
         raise TypeError(f"{type(value)} cannot be sent over RPC.")
     if isinstance(value, (bytes, memoryview)):
         return memoryview(bytes(value))
-    plain = getattr(value, "as_plain", None)
-    if plain is not None:
-        return _clone(plain(), seen, other)
-    to_bytes = getattr(value, "to_bytes", None)
-    if to_bytes is not None and not isinstance(value, int):
-        return memoryview(to_bytes())
+    if hasattr(kind := type(value), "as_plain"):
+        return _clone(value.as_plain(), seen, other)
+    if hasattr(kind, "to_bytes") and not isinstance(value, int):
+        return memoryview(value.to_bytes())
     if not value and type(value).__name__ == "JsNull":
         return None
     if isinstance(value, bool):
         return bool(value)
+    if isinstance(value, JsBigInt):
+        return JsBigInt(value)
     if isinstance(value, int):
         return clone(int(value))
     if isinstance(value, float):
@@ -141,10 +150,12 @@ def _clone_rare(value: Any, seen: dict[int, object], other: Other) -> Any:
         if inspect.iscoroutine(value):
             value.close()
         raise TypeError(f"Awaitable {type(value)} cannot be sent over RPC.")
-    if hasattr(value, "transfer"):
+    if hasattr(kind, "transfer"):
         return other(value) if other is not refuse else value.transfer()
     if isinstance(value, Exception):
-        return Exception(f"Error: {value}")
+        return StoredError(str(value)) if getattr(other, "stores", False) else Exception(f"Error: {value}")
+    if isinstance(value, StoredError):
+        return Exception(f"Error: {value.text}")
     if isinstance(value, Iterable) and not callable(value) and not hasattr(value, "constructor"):
         for item in _peek(value):
             if isinstance(item, (tuple, bytearray)):

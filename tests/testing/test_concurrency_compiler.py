@@ -391,3 +391,62 @@ def test_truth_and_equality_are_those_of_javascript(prelude: dict[str, object]) 
     assert same(1, 1.0)  # type: ignore[operator]
     assert not same(1, True)  # type: ignore[operator]
     assert not same([1], [1])  # type: ignore[operator]
+
+
+def replayed(**changes: object) -> dict[str, object]:
+    """A case of two steps with its true answer, but for the changes in it."""
+    case = case_of([["timeout", 200], ["return_op", ["call", "A:x", [["mem_incr", "n"], ["return", {"$mem": "n"}]]]]])
+    steps = case["steps"]
+    assert isinstance(steps, list)
+    steps.append({"req": "r2", "at": 100, "to": "A:x", "do": [["mem_incr", "n"], ["log", {"n": {"$mem": "n"}}]]})
+    results = [{"req": "r1", "t": 200, "value": 2}, {"req": "r2", "t": 100, "value": {"$undefined": True}}]
+    case["expect"] = {"log": [[100, "A:x", "r2", {"n": 1}]], "results": results, **changes}
+    return case
+
+
+def test_a_case_is_compiled_played_and_judged(tmp_path: Path) -> None:
+    """The whole way: a project is written, run in virtual time, and its answer compared."""
+    (result,) = run_concurrency_case(replayed(), tmp_path)
+
+    assert (result.status, result.rule_or_reason, result.where) == ("passed", (), "")
+    assert (tmp_path / "t-01" / "src" / "entry.py").read_text(encoding="utf-8").startswith("import asyncio")
+
+
+@pytest.mark.parametrize(
+    ("log", "where"),
+    [
+        ([[200, "A:x", "r2", {"n": 1}]], "log[0]"),
+        ([[100, "A:x", "r2", {"n": 2}]], "log[0]"),
+        ([[100, "A:y", "r2", {"n": 1}]], "log[0]"),
+        ([], "log[0]"),
+        ([[100, "A:x", "r2", {"n": 1}], [100, "A:x", "r2", "more"]], "log[1]"),
+    ],
+)
+def test_a_wrong_answer_is_named(tmp_path: Path, log: list[object], where: str) -> None:
+    """Time, value, object, missing and surplus entries: each is a difference, with its place."""
+    (result,) = run_concurrency_case(replayed(log=log), tmp_path)
+
+    assert (result.status, result.where) == ("failed", where)
+
+
+def test_a_step_that_never_ends_is_pending(tmp_path: Path) -> None:
+    """At the limit after the last step the story answers, and the step has no result."""
+    case = case_of([["log", "a"]])
+    case["steps"] = [{"req": "r1", "at": 0, "to": "A:x", "do": [["wait_signal", "never"]]}]
+    case["expect"] = {"log": [], "results": [{"req": "r1", "t": None, "pending": True}]}
+    case["limit"] = 500
+    (result,) = run_concurrency_case(case, tmp_path)
+
+    assert result.status == "passed"
+
+
+def test_steps_with_a_request_of_their_own_are_played(tmp_path: Path) -> None:
+    """They run in requests of their own beside the story and are in its answer."""
+    case = case_of([["call", "A:x", [["log", 1]]]])
+    case["steps"][0]["own_request"] = True  # type: ignore[index]
+    case["steps"][0]["at"] = 300  # type: ignore[index]
+    results = [{"req": "r1", "t": 300, "value": {"$undefined": True}}]
+    case["expect"] = {"log": [[300, "A:x", "r1", 1]], "results": results}
+    (result,) = run_concurrency_case(case, tmp_path)
+
+    assert (result.status, result.got) == ("passed", None)

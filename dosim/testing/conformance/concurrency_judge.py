@@ -104,6 +104,8 @@ class Judge:
             return self.mask(rules.THROWN_VALUE.id)
         if expected == {"$undefined": True}:
             return got is None and self.use(rules.NONE)
+        if isinstance(expected, dict) and "$bigint" in expected and isinstance(got, int):
+            return str(got) == expected["$bigint"] and self.use(rules.NUMBER)
         if isinstance(expected, dict):
             return self.same_tagged(expected, got)
         if isinstance(expected, list):

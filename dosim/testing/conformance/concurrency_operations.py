@@ -243,7 +243,8 @@ class Operations(SocketOperations):
         return f"{self.ex(frame, stub)}.dispose()"
 
     def op_id_from_name(self, frame: Frame, namespace: Json, name: Json) -> str:
-        return f"{self.expressions.namespace(frame, namespace)}.idFromName({self.ex(frame, name)})"
+        argument = self.raw(frame, name) if name is None else self.ex(frame, name)
+        return f"{self.expressions.namespace(frame, namespace)}.idFromName({argument})"
 
     def op_id_from_string(self, frame: Frame, namespace: Json, text: Json) -> str:
         return f"{self.expressions.namespace(frame, namespace)}.idFromString({self.ex(frame, text)})"

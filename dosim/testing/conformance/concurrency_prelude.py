@@ -28,6 +28,7 @@ START_MS = []
 LOG = []
 WORLD = {}
 KEPT = []
+ANSWERED = []
 STUB_IDS = []
 FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
 
@@ -61,6 +62,9 @@ def _resume(coroutine, waits_for):
     while True:
         try:
             sent = yield waits_for
+        except GeneratorExit:
+            coroutine.close()
+            raise
         except BaseException as error:
             step, argument = coroutine.throw, error
         else:
@@ -405,6 +409,8 @@ def encode_foreign(value):
 
 
 def log(who, req, event):
+    if ANSWERED:
+        return  # code that is collected, not run
     entry = [now_ms() - START_MS[0], who, req, encode(event)]
     if type(sys.exc_info()[1]).__name__ == "DurableObjectAbort":
         entry.append("unwinding")
@@ -462,6 +468,7 @@ class Default(WorkerEntrypoint):
         await ended(plays, LIMIT_MS)
         if SETTLE_MS:
             await js.scheduler.wait(SETTLE_MS)
+        ANSWERED.append(True)
         pending = [
             result or {"req": step["req"], "t": None, "pending": True}
             for step, result in zip(STEPS, RESULTS, strict=True)

@@ -61,7 +61,7 @@ def utf16_length(text):
 # ---------------------------------------------------------------- recording values
 
 
-def encode(value, path="$", seen=None):
+def encode(value, path="$", above=None):
     if value is None or value is jsnull or isinstance(value, bool):
         return None if value is jsnull else value
     if isinstance(value, JsBigInt):
@@ -79,7 +79,7 @@ def encode(value, path="$", seen=None):
         return {"$date": round((value - EPOCH) / datetime.timedelta(milliseconds=1))}
     if isinstance(value, Exception):
         return {"$error": failure_of(value)}
-    return encode_container(value, path, {} if seen is None else seen)
+    return encode_container(value, path, {} if above is None else above)
 
 
 def encode_float(value):
@@ -90,21 +90,22 @@ def encode_float(value):
     return value
 
 
-def encode_container(value, path, seen):
-    if id(value) in seen:
-        return {"$same": seen[id(value)]}
-    seen[id(value)] = path
+def encode_container(value, path, above):
+    """A container; `above` maps the containers around it to their paths, so that a cycle ends."""
+    if id(value) in above:
+        return {"$same": above[id(value)]}
+    above = {**above, id(value): path}
     if isinstance(value, dict):
-        return {"$obj": [[key, encode(item, f"{path}.{key}", seen)] for key, item in value.items()]}
+        return {"$obj": [[key, encode(item, f"{path}.{key}", above)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
-        return [encode(item, f"{path}[{at}]", seen) for at, item in enumerate(value)]
+        return [encode(item, f"{path}[{at}]", above) for at, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return {"$set": [encode(item, f"{path}.s{at}", seen) for at, item in enumerate(value)]}
+        return {"$set": [encode(item, f"{path}.s{at}", above) for at, item in enumerate(value)]}
     if inspect.isawaitable(value):
         return {"$promise": True}
     if hasattr(value, "to_py"):
         converted = value.to_py()
-        return encode(converted, path, {}) if converted is not value else {"$js": type(value).__name__}
+        return encode(converted, path, above) if converted is not value else {"$js": type(value).__name__}
     return {"$js": "function" if callable(value) else type(value).__name__}
 
 
