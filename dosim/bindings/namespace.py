@@ -6,7 +6,7 @@ first use and, after a reset of that life, fails for ever with the same error; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.loop import SCOPE
@@ -29,18 +29,20 @@ _NO_JURISDICTIONS = "Jurisdiction restrictions are not implemented in workerd."
 class StubLink:
     """The runtime's end of a stub: which object, and which life of it."""
 
-    __slots__ = ("_binding", "_hint", "_id", "_world", "channel", "host", "label", "last_arrival_us")
+    __slots__ = ("_binding", "_hint", "_world", "channel", "host", "label", "last_arrival_us", "object_id")
 
     def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, hint: str | None) -> None:
         self._world = world
         self._binding = binding
-        self._id = object_id
+        self.object_id = object_id
         self._hint = hint
         self.host: ObjectHost | None = None
         self.channel: Channel | None = None
         self.last_arrival_us = 0
         name = object_id.name
-        self.label = f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
+        self.label = (
+            f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
+        )
 
     def bind(self, call: Call) -> None:
         """Bind to the object's current life, at the first use."""
@@ -48,12 +50,12 @@ class StubLink:
         if self.host is None:
             origin: City | None = call.caller.owner.place if call.caller is not None else None
             known = len(self._world.hosts)
-            self.host = self._world.host(self._binding, self._id, origin, self._hint)
-            call.lookup = len(self._world.hosts) > known and self._id.name is not None
+            self.host = self._world.host(self._binding, self.object_id, origin, self._hint)
+            call.lookup = len(self._world.hosts) > known and self.object_id.name is not None
             self.channel = self.host.channel
 
     def new_stub(self) -> Stub:
-        return Stub(self._world, self._binding, self._id, self._hint)
+        return Stub(self._world, self._binding, self.object_id, self._hint)
 
     def deliver(self, call: Call) -> None:
         assert self.host is not None

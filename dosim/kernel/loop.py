@@ -84,7 +84,12 @@ class Timer(Handle):
     __slots__ = ("scope", "when_us")
 
     def __init__(
-        self, when_us: int, callback: Callable[..., object], args: tuple[Any, ...], context: Context, scope: Scope | None
+        self,
+        when_us: int,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context,
+        scope: Scope | None,
     ) -> None:
         super().__init__(callback, args, context)
         self.when_us = when_us
@@ -273,14 +278,14 @@ class Loop(asyncio.AbstractEventLoop):
             sys.set_asyncgen_hooks(firstiter=self._generators.append, finalizer=self._close_generator)
             if threshold[0]:
                 gc.set_threshold(max(threshold[0], GC_THRESHOLD), *threshold[1:])
-            asyncio.as_completed = asyncio.tasks.as_completed = ordered_as_completed  # type: ignore[assignment]
+            asyncio.as_completed = asyncio.tasks.as_completed = ordered_as_completed
             for hook in self.enter_hooks:
                 hook()
             yield
         finally:
             for hook in reversed(self.leave_hooks):
                 hook()
-            asyncio.as_completed, asyncio.tasks.as_completed = as_completed  # type: ignore[assignment]
+            asyncio.as_completed, asyncio.tasks.as_completed = as_completed
             gc.set_threshold(*threshold)
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(None)
@@ -294,7 +299,8 @@ class Loop(asyncio.AbstractEventLoop):
 
     def stop_at(self, when_us: int) -> None:
         """Make the next run stop at `when_us`, after everything due by then."""
-        heappush(self._queue, (when_us, _LAST, self._stop, None))
+        stop: tuple[int, int, Callable[[Any], object], Any] = (when_us, _LAST, self._stop, None)
+        heappush(self._queue, stop)
 
     def _stop(self, _: None) -> None:
         self._stopped = True

@@ -9,69 +9,62 @@ from __future__ import annotations
 import asyncio
 from asyncio import tasks
 from collections.abc import Awaitable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from asyncio import Future as CFuture
-    from asyncio import Task as CTask
-else:
-    # nest_asyncio replaces asyncio.Task and asyncio.Future by slow pure-Python ones: take the C classes at their source.
-    try:
-        from _asyncio import Future as CFuture
-        from _asyncio import Task as CTask
-    except ImportError:  # no C accelerator: other Pythons
-        from asyncio import Future as CFuture
-        from asyncio import Task as CTask
 
-try:
-    from _asyncio import _swap_current_task as swap_current_task  # type: ignore[import-not-found,unused-ignore]
-except ImportError:  # before 3.12
+    class Future(asyncio.Future[T]):
+        """asyncio's C future, hashed by need."""
+
+    class Task(asyncio.Task[T]):
+        """asyncio's C task, hashed by need."""
 
     def swap_current_task(loop: object, task: Any) -> Any:
         """Make `task` the current task of `loop`; returns the one before."""
-        current: dict[object, Any] = tasks._current_tasks  # type: ignore[attr-defined]
-        before = current.pop(loop, None)
-        if task is not None:
-            current[loop] = task
-        return before
+
+else:
+    # nest_asyncio replaces asyncio.Task and asyncio.Future by slow pure-Python ones: take the C classes at their source.
+    try:
+        from _asyncio import Future as _Future
+        from _asyncio import Task as _Task
+    except ImportError:  # no C accelerator: other Pythons
+        from asyncio import Future as _Future
+        from asyncio import Task as _Task
+
+    def _ordered_hash(self):
+        order = self._order
+        if not order:
+            self._order = order = self.get_loop().next_hash()
+        return order
+
+    class Future(_Future):
+        """asyncio's C future, hashed by need."""
+
+        _order = 0
+        __hash__ = _ordered_hash
+
+    class Task(_Task):
+        """asyncio's C task, hashed by need."""
+
+        _order = 0
+        __hash__ = _ordered_hash
+
+    try:
+        from _asyncio import _swap_current_task as swap_current_task
+    except ImportError:  # before 3.12
+
+        def swap_current_task(loop, task):
+            """Make `task` the current task of `loop`; returns the one before."""
+            current = tasks._current_tasks
+            before = current.pop(loop, None)
+            if task is not None:
+                current[loop] = task
+            return before
 
 
 _stock_as_completed = asyncio.as_completed
-
-
-class _OrderedHash:
-    __slots__ = ()
-
-    _order: int
-
-    def __hash__(self) -> int:
-        order = self._order
-        if not order:
-            loop: Any = self.get_loop()  # type: ignore[attr-defined]
-            self._order = order = loop.next_hash()
-        return order
-
-
-class Future(CFuture):  # type: ignore[type-arg]
-    """asyncio's C future, hashed by need."""
-
-    _order = 0
-    __hash__ = _OrderedHash.__hash__
-
-    if TYPE_CHECKING:
-
-        def __class_getitem__(cls, item: Any) -> Any: ...
-
-
-class Task(CTask):  # type: ignore[type-arg]
-    """asyncio's C task, hashed by need."""
-
-    _order = 0
-    __hash__ = _OrderedHash.__hash__
-
-    if TYPE_CHECKING:
-
-        def __class_getitem__(cls, item: Any) -> Any: ...
 
 
 def ordered_as_completed(fs: Iterable[Awaitable[Any]], *, timeout: float | None = None) -> Iterator[Any]:

@@ -142,7 +142,14 @@ class Event:
     __slots__ = ("after", "arg", "child", "context", "flow", "fn", "held_by", "ready_us", "starts")
 
     def __init__(
-        self, fn: Callable[[Any], object], arg: object, flow: Flow, after: str = "", child: int = 0, *, starts: bool = False
+        self,
+        fn: Callable[[Any], object],
+        arg: object,
+        flow: Flow,
+        after: str = "",
+        child: int = 0,
+        *,
+        starts: bool = False,
     ) -> None:
         self.fn = fn
         self.arg = arg

@@ -26,7 +26,7 @@ class DurableObjectContext:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        host_id = instance.host.id
+        host_id = instance.id
         self.id = DurableObjectId(str(host_id), object_name(host_id.name), host_id.jurisdiction)
         self._root = Flow(instance.gate, None)
         self.storage = DurableObjectStorage(instance, self._flow)
@@ -55,7 +55,8 @@ class DurableObjectContext:
         """Keep the object in memory until `promise` (a task or future) is done."""
         if inspect.iscoroutine(promise):
             friendly = self._instance.world.portability(
-                "ctx.waitUntil(coroutine) fails in a Durable Object: the coroutine never runs", "workers.wait_until(coroutine)"
+                "ctx.waitUntil(coroutine) fails in a Durable Object: the coroutine never runs",
+                "workers.wait_until(coroutine)",
             )
             if not friendly:
                 promise.close()

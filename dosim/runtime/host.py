@@ -38,9 +38,12 @@ class ObjectHost:
         self.world = world
         self.binding = binding
         self.id = object_id
+        self._known_as = object_id
         self.place = place
         name = object_id.name
-        self.label = f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
+        self.label = (
+            f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
+        )
         self.storage = Storage(world.platform, self, sqlite=binding.sqlite)
         self.channel = Channel()
         self.alarm = Alarm(self)
@@ -84,9 +87,17 @@ class ObjectHost:
 
     def _new_instance(self, call: Call) -> Instance:
         self.instances += 1
-        self.instance = instance = Instance(self, self.instances)
+        self.instance = instance = Instance(self, self.instances, self._id_of(call))
         instance.construct(call)
         return instance
+
+    def _id_of(self, call: Call) -> DurableObjectId:
+        """The id as the constructing event has it: its name is there if the object was reached by name (recorded)."""
+        object_id: DurableObjectId | None = getattr(call.stub, "object_id", None)
+        if object_id is None:  # an alarm knows the name under which it was set
+            return self._known_as
+        self._known_as = object_id
+        return object_id
 
     def turn_away(self, call: Call, error: BaseException) -> None:
         """Answer a call that never reaches the instance."""

@@ -22,13 +22,15 @@ from dosim.web.errors import DurableObjectAbort, JsException
 if TYPE_CHECKING:
     from dosim.kernel.loop import Timer
     from dosim.runtime.host import ObjectHost
+    from dosim.web.ids import DurableObjectId
 
 
 class Instance:
     """One life of an object: constructed, running, idle, then evicted or reset."""
 
-    def __init__(self, host: ObjectHost, number: int) -> None:
+    def __init__(self, host: ObjectHost, number: int, object_id: DurableObjectId) -> None:
         self.host = host
+        self.id = object_id
         self.world = host.world
         self.loop = host.world.loop
         self.storage = host.storage
@@ -318,10 +320,8 @@ class Instance:
         self.storage.rollback()
         for unsent, _ in self._outbox:
             self.bury(unsent)
-        for call, value, late_error, at_us in self._replies:
-            if call.wrote_before or self.storage.writes:
-                late_error = error
-            self.world.routes.reply(call, value, copy_of(error) if late_error is None else late_error, at_us)
+        for call, _, _, at_us in self._replies:
+            self.world.routes.reply(call, None, copy_of(error), at_us)
         self._outbox.clear()
         self._replies.clear()
         self.host.life_ended(self, error)

@@ -40,8 +40,7 @@ class Routes:
         detail = (origin.colo if origin else "", goal.colo if goal else "", lookup_us)
         call.last = world.emit(leave_us, "leave", call.target, call.id, call.last, detail)
         arrive_us = leave_us + lookup_us + self.delay_us(call, 0, origin, goal)
-        if arrive_us < stub.last_arrival_us:
-            arrive_us = stub.last_arrival_us
+        arrive_us = max(arrive_us, stub.last_arrival_us)
         stub.last_arrival_us = arrive_us
         world.loop.at(arrive_us, world.call_arrives, call)
 

@@ -7,7 +7,7 @@ Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api; texts 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +51,7 @@ _LOOKS_LIKE_SECONDS: Final = 100_000_000_000
 class _Tick:
     """One step of the ready queue: an awaited storage call lets the turn's other tasks run, and nobody else."""
 
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, None]:
         yield
 
 
@@ -181,7 +181,9 @@ class DurableObjectStorage:
         self._kv_api = SyncKvStorage(self._kv)
         self._sql_api = SqlStorage(instance)
 
-    def _do(self, operation: Callable[[str, tuple[Any, ...]], Any], name: str, args: Any, kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def _do(
+        self, operation: Callable[[str, tuple[Any, ...]], Any], name: str, args: Any, kwargs: Any
+    ) -> Coroutine[Any, Any, Any]:
         sent = self._convert(args, kwargs)
         try:
             return resolved(operation(name, sent))
@@ -357,7 +359,9 @@ def set_alarm(instance: Instance, interface: str, args: tuple[Any, ...]) -> None
     if when >= _LAST_YEAR_MS:
         raise type_error("This API doesn't support dates after 2189.")
     if when < _LOOKS_LIKE_SECONDS:
-        instance.world.portability(f"setAlarm({when}) is in 1970, so it fires at once", "setAlarm(int(time.time() * 1000) + 60_000)")
+        instance.world.portability(
+            f"setAlarm({when}) is in 1970, so it fires at once", "setAlarm(int(time.time() * 1000) + 60_000)"
+        )
     now_ms = EPOCH_MS + instance.loop.time_us() // 1000
     instance.host.alarm.set_ms(max(int(when), now_ms))
     instance.touch()
@@ -403,7 +407,8 @@ def storable(value: object) -> object:
         name = type(value).__name__.removeprefix("Js")
         if name in ("Blob", "File", "FormData"):
             raise JsException(
-                f'Could not serialize object of type "{name}". This type does not support serialization.', "DataCloneError"
+                f'Could not serialize object of type "{name}". This type does not support serialization.',
+                "DataCloneError",
             )
         return value.transfer()  # type: ignore[attr-defined]
     return refuse(value)

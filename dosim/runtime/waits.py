@@ -51,7 +51,9 @@ class Waits:
         lines = []
         for host in self._world.hosts.values():
             if host.instance is not None:
-                lines += [f"{call!r} runs in {host.label} and waits" + self._for(call) for call in host.instance.in_flight]
+                lines += [
+                    f"{call!r} runs in {host.label} and waits" + self._for(call) for call in host.instance.in_flight
+                ]
             lines += [f"{call!r} waits until {host.label} has answered {_chains(host)}" for call in host.waiting]
         return lines
 

@@ -38,7 +38,9 @@ class ExecutionContext:
 class WorkerRequest:
     """The scope and owner of the code that handles one client request."""
 
-    def __init__(self, world: World, call: Call, place: City | None, answered: Callable[[Call, Any, Any], None]) -> None:
+    def __init__(
+        self, world: World, call: Call, place: City | None, answered: Callable[[Call, Any, Any], None]
+    ) -> None:
         self.world = world
         self.loop = world.loop
         self.call = call

@@ -19,9 +19,9 @@ from dosim.trace import Trace
 from dosim.web.ids import DurableObjectId, IdFactory
 
 if TYPE_CHECKING:
-    from dosim.web.http import JsRequest
     from dosim.network import City, Network
     from dosim.runtime.instance import Instance
+    from dosim.web.http import JsRequest
 
 
 class ClassBinding(Protocol):
@@ -59,7 +59,7 @@ class World:
         make_fetch_request: Callable[[object, dict[str, Any]], JsRequest],
         wrap: Callable[[object], object],
     ) -> None:
-        self.loop = Loop()
+        self.loop = Loop()  # type: ignore[abstract]  # what a simulated world refuses stays undefined
         self.trace = Trace(retention)
         self.emit = self.trace.emit
         self.seed = seed
@@ -156,7 +156,9 @@ class World:
 
     # -- objects
 
-    def host(self, binding: ClassBinding, object_id: DurableObjectId, origin: City | None, hint: str | None) -> ObjectHost:
+    def host(
+        self, binding: ClassBinding, object_id: DurableObjectId, origin: City | None, hint: str | None
+    ) -> ObjectHost:
         """The object with this id; placed now if it is touched for the first time."""
         key = (binding.unique_key, str(object_id))
         found = self.hosts.get(key)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _THREW = "error code: 1101"
 
 
-class ClientCall(Future):
+class ClientCall(Future[Any]):
     """A request under way: an awaitable that becomes a `workers.Response`; `sim.explain(call)` tells where its time went."""
 
     #: The request's number in the trace.

@@ -55,7 +55,7 @@ class ObjectView:
     def storage(self) -> dict[str, Any]:
         """The key-value entries on disk, in key order."""
         engine = self._host.storage
-        return {key: engine.kv[key] for key in engine.keys()}
+        return {key: engine.kv[key] for key in engine.sorted_keys()}
 
     @property
     def alarm_us(self) -> int | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def shims() -> dict[str, ModuleType]:
     """The platform's modules by the names that a project imports."""
-    import dosim.workers as workers
+    from dosim import workers
     from dosim.workers import ffi, js, pyodide_http, rpc
 
     pyodide = ModuleType("pyodide", "Pyodide, as far as a Worker needs it.")

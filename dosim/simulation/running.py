@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dosim.bindings.namespace import _RemoteMethod
 from dosim.kernel.loop import SLICE_EVENTS, Loop, Stuck
+from dosim.kernel.nesting import nested
 from dosim.simulation.errors import Deadlock
 from dosim.workers.console import simulated_print
 
@@ -49,7 +50,7 @@ class Runner:
         self._refuse_inside("sim.run()", "await the call itself")
         futures = self._futures(awaitables)
         done = self._prepare(futures, stop_us)
-        with self._loop.entered(), self._explained(futures):
+        with nested(self._loop.entered()), self._explained(futures):
             self._loop.run_slice(done, drain=not futures and stop_us is None)
         return self._results(futures, stop_us)
 
@@ -59,7 +60,7 @@ class Runner:
         futures = self._futures(awaitables)
         done = self._prepare(futures, stop_us)
         while True:
-            with self._loop.entered(), self._explained(futures):
+            with nested(self._loop.entered()), self._explained(futures):
                 drain = not futures and stop_us is None
                 finished = self._loop.run_slice(done, budget=SLICE_EVENTS, drain=drain)
             if finished:
@@ -85,12 +86,12 @@ class Runner:
                 )
             return awaitable
         if inspect.iscoroutine(awaitable):
-            return Context().run(self._loop.create_task, awaitable)  # type: ignore[arg-type]
+            return Context().run(self._loop.create_task, awaitable)
         if isinstance(awaitable, _RemoteMethod) or inspect.iscoroutinefunction(awaitable) or callable(awaitable):
             name = getattr(awaitable, "__name__", repr(awaitable))
             raise TypeError(f"{name} was given to sim.run() without being called: write sim.run({name}(...)).")
         if inspect.isawaitable(awaitable):
-            return Context().run(self._loop.create_task, _wait_for(awaitable))  # type: ignore[arg-type]
+            return Context().run(self._loop.create_task, _wait_for(awaitable))
         raise TypeError(f"{awaitable!r} cannot be awaited: sim.run() takes calls of stubs and clients, and coroutines.")
 
     def _prepare(self, futures: list[asyncio.Future[Any]], stop_us: int | None) -> Callable[[], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,9 @@ class Env:
         if name.startswith("_"):
             raise AttributeError(name)
         known = ", ".join(sorted(vars(self))) or "nothing"
-        raise AttributeError(f"env has no binding {name!r}; it has {known}. Bind it: durable_objects={{{name!r}: YourClass}}.")
+        raise AttributeError(
+            f"env has no binding {name!r}; it has {known}. Bind it: durable_objects={{{name!r}: YourClass}}."
+        )
 
     def __repr__(self) -> str:
         return f"<env: {', '.join(sorted(vars(self)))}>"
@@ -85,7 +87,7 @@ class Simulation:
         by_name = {cls.__name__: cls for cls in classes.values()}
         self._build(
             bindings,
-            lambda env: (lambda: LoadedIsolate(worker, by_name, env)),
+            lambda env: lambda: LoadedIsolate(worker, by_name, env),
             vars or {},
             adopt=[cls for cls in (worker, *classes.values()) if cls is not None],
             seed=seed,
@@ -165,7 +167,12 @@ class Simulation:
 
     @classmethod
     def from_project(
-        cls, folder: str | Path, *, prevent_eviction: Sequence[str] = (), compatibility_date: str | None = None, **options: Any
+        cls,
+        folder: str | Path,
+        *,
+        prevent_eviction: Sequence[str] = (),
+        compatibility_date: str | None = None,
+        **options: Any,
     ) -> Simulation:
         """Run a Python Workers project unmodified: its `wrangler.jsonc` (or .toml, .json) and its entry module.
 
@@ -177,7 +184,11 @@ class Simulation:
         config: ProjectConfig = read_config(folder)
         bindings = [
             Binding(
-                b.name, b.class_name, sqlite=b.sqlite, prevent_eviction=b.class_name in prevent_eviction, script=config.name
+                b.name,
+                b.class_name,
+                sqlite=b.sqlite,
+                prevent_eviction=b.class_name in prevent_eviction,
+                script=config.name,
             )
             for b in config.durable_objects
         ]
@@ -193,7 +204,7 @@ class Simulation:
         }
         unknown = set(options) - set(defaults)
         if unknown:
-            raise TypeError(f"from_project() has no argument {sorted(unknown)[0]!r}; it has {', '.join(defaults)}.")
+            raise TypeError(f"from_project() has no argument {min(unknown)!r}; it has {', '.join(defaults)}.")
         simulation = cls.__new__(cls)
         simulation._build(
             bindings,
@@ -337,7 +348,7 @@ def _one_of(argument: str, value: object, known: Sequence[str]) -> None:
 
 def _check_date(value: object) -> None:
     try:
-        datetime.strptime(str(value), "%Y-%m-%d")
+        date.fromisoformat(str(value))
     except ValueError:
         raise ValueError(f"compatibility_date={value!r} is no date: write it as '2026-11-01'.") from None
 
@@ -361,5 +372,3 @@ def _check_response(result: object) -> JsResponse:
     if isinstance(result, JsResponse):
         return result
     raise type_error("Incorrect type for Promise: the Promise did not resolve to 'Response'.")
-
-

@@ -215,15 +215,15 @@ class Storage:
             del self._sorted[bisect_left(self._sorted, key)]
         return True
 
-    def keys(self) -> list[str]:
+    def sorted_keys(self) -> list[str]:
         """All keys in the order of their UTF-8 bytes, which is the order of code points. Do not change the list."""
         if self._sorted is None:
             self._sorted = sorted(self.kv)
         return self._sorted
 
     def key_range(self, start: str | None, end: str | None, prefix: str, *, after: bool = False) -> tuple[int, int]:
-        """The slice of `keys()` at or after `start` (after it with `after`), before `end`, with this prefix."""
-        keys = self.keys()
+        """The slice of `sorted_keys()` at or after `start` (after it with `after`), before `end`, with this prefix."""
+        keys = self.sorted_keys()
         low = 0 if start is None else (bisect_right if after else bisect_left)(keys, start)
         high = len(keys) if end is None else bisect_left(keys, end)
         if prefix:
@@ -239,7 +239,7 @@ class Storage:
         last: str | None = None
         while limit is None or given < limit:
             low, high = self.key_range(start, end, prefix, after=after)
-            keys = self.keys()
+            keys = self.sorted_keys()
             if last is not None and reverse:
                 high = min(high, bisect_left(keys, last))
             elif last is not None:

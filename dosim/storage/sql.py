@@ -6,6 +6,7 @@ the names of error codes, the rule for bindings, and cursors with their fetch-ah
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from functools import lru_cache
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 SQL_LENGTH_BYTES: Final = 100_000
 _ENDED: Final = object()
 _NO_STATEMENT: Final = "SQL code did not contain a statement."
-_ONLY_LAST: Final = "When executing multiple SQL statements in a single call, only the last statement can have parameters."
+_ONLY_LAST: Final = (
+    "When executing multiple SQL statements in a single call, only the last statement can have parameters."
+)
 _WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
 _script = lru_cache(maxsize=512)(read_script)
 
@@ -77,7 +80,7 @@ def bind(value: object) -> float | str | bytes | None:
         raise JsException("Cannot convert a BigInt value to a number", "TypeError")
     if isinstance(value, (int, float)):
         number = float(value)
-        return None if number != number else number
+        return None if math.isnan(number) else number
     if isinstance(value, memoryview):
         return bytes(value)
     return js_text(value)
@@ -232,7 +235,9 @@ class SqlDatabase:
         if not changes:
             return 0
         inserted = {table for action, table, _ in self._authorizer.touched if action == sqlite3.SQLITE_INSERT}
-        updated = {(table, column) for action, table, column in self._authorizer.touched if action == sqlite3.SQLITE_UPDATE}
+        updated = {
+            (table, column) for action, table, column in self._authorizer.touched if action == sqlite3.SQLITE_UPDATE
+        }
         indexes = 0
         with self._authorizer.set_aside():
             for table in inserted | {table for table, _ in updated}:

@@ -89,6 +89,7 @@ def _numbered(text: str, names: list[str]) -> tuple[str, int]:
             numbers[name] = highest
     if numbers:
         text = _TOKEN.sub(
-            lambda m: f"?{numbers[m.group()]}" if m.lastgroup == "parameter" and m.group() in numbers else m.group(), text
+            lambda m: f"?{numbers[m.group()]}" if m.lastgroup == "parameter" and m.group() in numbers else m.group(),
+            text,
         )
     return text, highest

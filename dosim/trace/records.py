@@ -31,7 +31,9 @@ class Record(NamedTuple):
     def __str__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self.detail.items() if value not in (None, ""))
         request = f" #{self.request}" if self.request else ""
-        return f"{self.t_us / 1e6:12.6f}s {self.seq:6d}{request} {self.actor}: {self.kind}" + (f" ({said})" if said else "")
+        return f"{self.t_us / 1e6:12.6f}s {self.seq:6d}{request} {self.actor}: {self.kind}" + (
+            f" ({said})" if said else ""
+        )
 
 
 class Trace:
@@ -112,8 +114,7 @@ class Trace:
     def to_jsonl(self, path: str | Path) -> None:
         """Write the kept records, one JSON object a line."""
         with Path(path).open("w", encoding="utf-8") as file:
-            for raw in self._keep:
-                file.write(_line(raw) + "\n")
+            file.writelines(_line(raw) + "\n" for raw in self._keep)
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Trace:
@@ -125,7 +126,15 @@ class Trace:
                     fields = json.loads(line)
                     kind = fields["kind"]
                     detail = tuple(_frozen(fields.get(name)) for name in KINDS[kind])
-                    raw = (fields["t_us"], fields["seq"], kind, fields["actor"], fields["request"], fields["cause"], detail)
+                    raw = (
+                        fields["t_us"],
+                        fields["seq"],
+                        kind,
+                        fields["actor"],
+                        fields["request"],
+                        fields["cause"],
+                        detail,
+                    )
                 except (KeyError, TypeError, ValueError) as error:
                     raise ValueError(f"{path}, line {number} is no trace record ({error!r}).") from None
                 trace._keep.append(raw)
@@ -144,7 +153,11 @@ class Trace:
             for r in shown
         )
         head = "<tr><th>t (s)</th><th>request</th><th>who</th><th>what</th><th>with</th></tr>"
-        note = f"<caption>{self.count} records" + (f", the last {len(shown)}" if len(shown) < self.count else "") + "</caption>"
+        note = (
+            f"<caption>{self.count} records"
+            + (f", the last {len(shown)}" if len(shown) < self.count else "")
+            + "</caption>"
+        )
         return f"<table>{note}{head}{rows}</table>"
 
 

@@ -182,7 +182,9 @@ def segments(trace: Trace, request: int, *, index: Mapping[int, list[RawRecord]]
     """
     records = index if index is not None else by_request(trace)
     if request not in records:
-        raise ValueError(f"request={request} is not in the trace; it has {len(records)} requests, kept by {trace.retention!r}.")
+        raise ValueError(
+            f"request={request} is not in the trace; it has {len(records)} requests, kept by {trace.retention!r}."
+        )
     return _expanded(request, records, {})
 
 

@@ -86,4 +86,6 @@ def object_name(name: str | None) -> str | None:
 
 def not_an_id(what: str) -> JsException:
     """The refusal of `get(x)` for an x that is no id (recorded)."""
-    return type_error(f"Failed to execute '{what}' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'.")
+    return type_error(
+        f"Failed to execute '{what}' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'."
+    )

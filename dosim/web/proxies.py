@@ -18,15 +18,14 @@ from dosim.web.values import JsDict, clone, key_text
 class JsNull:
     """JavaScript's null (`pyodide.ffi.jsnull`): falsy, and not None."""
 
-    _only: JsNull | None = None
-
-    def __new__(cls) -> JsNull:
-        if cls._only is None:
-            cls._only = super().__new__(cls)
-        return cls._only
+    def toString(self) -> str:
+        return "null"
 
     def __bool__(self) -> bool:
         return False
+
+    def as_plain(self) -> None:
+        """What the structured clone makes of it."""
 
     def __repr__(self) -> str:
         return "jsnull"

@@ -9,7 +9,8 @@ and its microseconds. Identity and cycles inside one value are kept.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -122,56 +123,52 @@ def _clone_dict(value: Mapping[object, object], seen: dict[int, object], other: 
 
 
 def _clone_rare(value: Any, seen: dict[int, object], other: Other) -> Any:
-    if isinstance(value, (tuple, bytearray)):
-        raise TypeError(f"{type(value)} cannot be sent over RPC.")
+    """Everything that is no atom, dict or list."""
+    _refuse_as_sdk(value)
+    if isinstance(value, (int, float, str)):
+        return _base_value(value)
     if isinstance(value, (bytes, memoryview)):
         return memoryview(bytes(value))
-    if hasattr(kind := type(value), "as_plain"):
-        return _clone(value.as_plain(), seen, other)
-    if hasattr(kind, "to_bytes") and not isinstance(value, int):
-        return memoryview(value.to_bytes())
-    if not value and type(value).__name__ == "JsNull":
-        return None
-    if isinstance(value, bool):
-        return bool(value)
-    if isinstance(value, JsBigInt):
-        return JsBigInt(value)
-    if isinstance(value, int):
-        return clone(int(value))
-    if isinstance(value, float):
-        return _number(float(value))
-    if isinstance(value, str):
-        return str.__str__(value)
     if isinstance(value, set):
         return {_clone(item, seen, other) for item in value}
     if isinstance(value, datetime):
         return js_date(value)
+    if isinstance(value, StoredError):
+        return Exception(f"Error: {value.text}")
+    kind = type(value)
+    if hasattr(kind, "as_plain"):
+        return _clone(value.as_plain(), seen, other)
+    if hasattr(kind, "to_bytes"):
+        return memoryview(value.to_bytes())
+    if isinstance(value, Exception) and not hasattr(kind, "transfer"):
+        return StoredError(str(value)) if getattr(other, "stores", False) else Exception(f"Error: {value}")
+    return other(value)
+
+
+def _refuse_as_sdk(value: object) -> None:
+    """Raises TypeError for what the SDK refuses before anything is sent: tuples, bytearrays, awaitables, also inside."""
+    if isinstance(value, (tuple, bytearray)):
+        raise TypeError(f"{type(value)} cannot be sent over RPC.")
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
         raise TypeError(f"Awaitable {type(value)} cannot be sent over RPC.")
-    if hasattr(kind, "transfer"):
-        return other(value) if other is not refuse else value.transfer()
-    if isinstance(value, Exception):
-        return StoredError(str(value)) if getattr(other, "stores", False) else Exception(f"Error: {value}")
-    if isinstance(value, StoredError):
-        return Exception(f"Error: {value.text}")
-    if isinstance(value, Iterable) and not callable(value) and not hasattr(value, "constructor"):
-        for item in _peek(value):
-            if isinstance(item, (tuple, bytearray)):
-                raise TypeError(f"{type(item)} cannot be sent over RPC.")
-    return other(value)
+    if isinstance(value, frozenset):
+        for item in value:
+            _refuse_as_sdk(item)
 
 
-def _peek(value: Iterable[object]) -> Iterable[object]:
-    """What the SDK looks into for refused types: containers that can be read twice."""
-    return value if isinstance(value, (frozenset, range)) else ()
+def _base_value(value: float | str) -> Any:
+    """A value of a subclass (IntEnum, StrEnum, numpy's scalars) as its base; a BigInt stays one."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, JsBigInt):
+        return JsBigInt(value)
+    return clone(int(value)) if isinstance(value, int) else _number(float(value))
 
 
 def refuse(value: object) -> object:
     """Storage's answer to a function or an object of one's own. Raises DataCloneError."""
-    if callable(value) and not isinstance(value, type):
-        raise JsException("[object Object] could not be cloned.", "DataCloneError")
     raise JsException("[object Object] could not be cloned.", "DataCloneError")
 
 
@@ -218,7 +215,7 @@ def js_text(value: object) -> str:
 
 def number_text(value: float) -> str:
     """A number as JavaScript prints it."""
-    if value != value:
+    if math.isnan(value):
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"

@@ -26,7 +26,9 @@ def say(level: str, text: str, end: str = "\n") -> None:
         _print(f"[{now_us / 1e6:.6f}s {owner.label}] {text}", end=end)
 
 
-def simulated_print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:
+def simulated_print(
+    *values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
+) -> None:
     """`print` while a simulation runs: of simulated code it is a record, of anybody else the plain one."""
     if SCOPE.get() is None or file not in (None, sys.stdout):
         _print(*values, sep=sep, end=end, file=file, flush=flush)

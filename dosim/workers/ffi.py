@@ -36,7 +36,8 @@ class PyProxy:
         return self._value(*args, **kwargs)
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return asyncio.ensure_future(self._value).__await__()
+        future: asyncio.Future[Any] = asyncio.ensure_future(self._value)
+        return future.__await__()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._value, name)

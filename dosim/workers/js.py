@@ -6,9 +6,11 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from dosim.kernel.loop import Loop, Timer
 from dosim.platform.facts import EPOCH_MS
+from dosim.runtime.calls import complete
 from dosim.web.body import JsReadableStream as ReadableStream
 from dosim.web.buffers import JsArrayBuffer as ArrayBuffer
 from dosim.web.buffers import JsUint8Array
@@ -57,42 +59,58 @@ def _loop() -> Loop:
 
 # -- timers: each is one event of whoever starts it
 
-_timers: dict[int, Timer] = {}
-_next_timer = 0
+
+class _Timers:
+    """The timers of a loop by the numbers that setTimeout gives out."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, Timer] = {}
+        self._last = 0
+        self._tasks: list[asyncio.Future[Any]] = []
+
+    def start(self, callback: Any, delay_ms: float, args: tuple[Any, ...], *, repeat: bool) -> int:
+        self._last += 1
+        number = self._last
+        loop = _loop()
+
+        def run() -> None:
+            self._running.pop(number, None)
+            if repeat:
+                self._running[number] = loop.call_later(delay_ms / 1000, run)
+            result = callback(*args)
+            if asyncio.iscoroutine(result):
+                self._tasks = [task for task in self._tasks if not task.done()]
+                self._tasks.append(asyncio.ensure_future(result))
+
+        self._running[number] = loop.call_later((delay_ms or 0) / 1000, run)
+        return number
+
+    def cancel(self, number: int) -> None:
+        timer = self._running.pop(number, None)
+        if timer is not None:
+            timer.cancel()
 
 
-def _start_timer(callback: Any, delay_ms: float, args: tuple[Any, ...], *, repeat: bool) -> int:
-    global _next_timer
-    _next_timer += 1
-    number = _next_timer
+_timers: WeakKeyDictionary[Loop, _Timers] = WeakKeyDictionary()
 
-    def run() -> None:
-        _timers.pop(number, None)
-        if repeat:
-            _timers[number] = _loop().call_later(delay_ms / 1000, run)
-        result = callback(*args)
-        if asyncio.iscoroutine(result):
-            asyncio.ensure_future(result)
 
-    _timers[number] = _loop().call_later((delay_ms or 0) / 1000, run)
-    return number
+def _loop_timers() -> _Timers:
+    return _timers.setdefault(_loop(), _Timers())
 
 
 def setTimeout(callback: Any, delay_ms: float = 0, *args: Any) -> int:
     """Call `callback(*args)` once, `delay_ms` milliseconds from now; returns a number for clearTimeout."""
-    return _start_timer(callback, delay_ms, args, repeat=False)
+    return _loop_timers().start(callback, delay_ms, args, repeat=False)
 
 
 def setInterval(callback: Any, delay_ms: float = 0, *args: Any) -> int:
     """Call `callback(*args)` every `delay_ms` milliseconds."""
-    return _start_timer(callback, delay_ms, args, repeat=True)
+    return _loop_timers().start(callback, delay_ms, args, repeat=True)
 
 
 def clearTimeout(number: int) -> None:
     """Cancel a timer."""
-    timer = _timers.pop(number, None)
-    if timer is not None:
-        timer.cancel()
+    _loop_timers().cancel(number)
 
 
 clearInterval = clearTimeout
@@ -111,7 +129,7 @@ class _Scheduler:
         done: asyncio.Future[None] = loop.create_future()
 
         def ring() -> None:
-            loop.io_hop("scheduler.wait").add_done_callback(lambda _: done.done() or done.set_result(None))
+            loop.io_hop("scheduler.wait").add_done_callback(lambda _: complete(done))
 
         loop.call_later(delay_ms / 1000, ring)
         return done
@@ -178,7 +196,7 @@ class Date:
         if isinstance(value, JsDate):
             return JsDate(value.getTime())
         if isinstance(value, str):
-            return JsDate(datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() * 1000)
+            return JsDate(datetime.fromisoformat(value).timestamp() * 1000)
         return JsDate(value)
 
     @staticmethod

@@ -24,7 +24,9 @@ class JsPromise:
             yield  # a settled promise still lets the turn's other tasks run
         return (yield from self._future.__await__())
 
-    def then(self, fulfilled: Callable[[Any], Any] | None = None, rejected: Callable[[Any], Any] | None = None) -> JsPromise:
+    def then(
+        self, fulfilled: Callable[[Any], Any] | None = None, rejected: Callable[[Any], Any] | None = None
+    ) -> JsPromise:
         async def chain() -> Any:
             try:
                 value = await self
