@@ -12,8 +12,8 @@ from dosim.kernel.loop import SCOPE, Loop
 def cpu(duration: Any) -> None:
     """Use CPU for `duration` ("5s", "2ms", a timedelta) in the turn that runs.
 
-    Everything the turn emits afterwards (calls, timers, clock readings, its own end) is stamped that much later, and the
-    object's next turn starts no earlier. Raises RuntimeError outside simulated code.
+    Everything the turn emits afterwards (calls, timers, clock readings, its own end) is stamped that much later, and
+    the object's next turn starts no earlier. Raises RuntimeError outside simulated code.
     """
     loop = events._get_running_loop()
     if not isinstance(loop, Loop) or SCOPE.get() is None:

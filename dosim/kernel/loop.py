@@ -134,7 +134,6 @@ class Loop(asyncio.AbstractEventLoop):
         self._tasks_made = 0
         self._stopped = False
         self._factory: Any = None
-        self._generators: list[AsyncGenerator[object, object]] = []
         #: Called around every slice: virtual time and seeded randomness for the code inside.
         self.enter_hooks: list[Callable[[], None]] = []
         self.leave_hooks: list[Callable[[], None]] = []
@@ -251,13 +250,9 @@ class Loop(asyncio.AbstractEventLoop):
 
     default_exception_handler = call_exception_handler
 
-    async def shutdown_asyncgens(self) -> None:
-        for generator in self._generators:
-            await generator.aclose()
-
     def run_in_executor(self, executor: object, func: Callable[..., object], *args: Any) -> NoReturn:  # type: ignore[override]
         raise RuntimeError(
-            "threads do not exist in a Worker, so run_in_executor and asyncio.to_thread do not work inside a simulation:"
+            "threads do not exist in a Worker, so run_in_executor and asyncio.to_thread do not work in simulated code:"
             " call the function directly, and model the time it takes with dosim.cpu."
         )
 
@@ -275,7 +270,7 @@ class Loop(asyncio.AbstractEventLoop):
             self.running = True
             events._set_running_loop(None)
             events._set_running_loop(self)
-            sys.set_asyncgen_hooks(firstiter=self._generators.append, finalizer=self._close_generator)
+            sys.set_asyncgen_hooks(firstiter=None, finalizer=self._close_generator)
             if threshold[0]:
                 gc.set_threshold(max(threshold[0], GC_THRESHOLD), *threshold[1:])
             asyncio.as_completed = asyncio.tasks.as_completed = ordered_as_completed

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         """Make `task` the current task of `loop`; returns the one before."""
 
 else:
-    # nest_asyncio replaces asyncio.Task and asyncio.Future by slow pure-Python ones: take the C classes at their source.
+    # nest_asyncio replaces asyncio.Task and asyncio.Future by slow pure-Python ones: take the C classes instead.
     try:
         from _asyncio import Future as _Future
         from _asyncio import Task as _Task

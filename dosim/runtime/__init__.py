@@ -1,1 +1,1 @@
-"""The runtime: calls, gates, instances, alarms, contexts. It never imports `workers`: user classes reach it as objects."""
+"""The runtime: calls, gates, instances, alarms, contexts. It never imports `workers`: user classes are plain objects."""

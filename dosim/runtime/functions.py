@@ -18,6 +18,7 @@ from dosim.platform.facts import RPC_LIMIT_BYTES
 from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.crossing import as_error
 from dosim.web.errors import JsException
+from dosim.web.ids import DurableObjectId
 from dosim.web.sizes import may_exceed, serialized_size
 from dosim.web.values import clone
 
@@ -199,6 +200,11 @@ class Functions:
             stub = self._stub(value, owner)
             made.append(stub)
             return stub
+        if isinstance(value, DurableObjectId):
+            raise JsException(
+                'Could not serialize object of type "DurableObjectId". This type does not support serialization.',
+                "DataCloneError",
+            )
         raise JsException(_PROXY_TEXT, "DataCloneError")
 
 

@@ -52,7 +52,7 @@ class SqlStorage:
             raise JsException(_NO_SQL)
 
     def exec(self, *args: Any, **kwargs: Any) -> SqlStorageCursor:
-        """Run SQL at once, up to its first row. Every number binds as REAL; errors are JsException with SQLite's text."""
+        """Run SQL at once, up to its first row. Every number binds as REAL; errors have SQLite's text."""
         if kwargs:
             args = (*args, dict(kwargs))
         if not args:

@@ -23,7 +23,7 @@ _THREW = "error code: 1101"
 
 
 class ClientCall(Future[Any]):
-    """A request under way: an awaitable that becomes a `workers.Response`; `sim.explain(call)` tells where its time went."""
+    """A request under way: an awaitable that becomes a `workers.Response`; see `sim.explain(call)`."""
 
     #: The request's number in the trace.
     request: int
@@ -85,7 +85,7 @@ class Client:
         simulation = self._simulation
         if simulation.worker is None:
             raise ValueError(
-                "this simulation has no Worker to send the request to: Simulation(Default, ...) with a WorkerEntrypoint,"
+                "this simulation has no Worker to send a request to: Simulation(Default, ...) with a WorkerEntrypoint,"
                 " or call an object directly with sim.env.NAME.getByName('x')."
             )
         world = simulation.world

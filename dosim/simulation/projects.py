@@ -46,8 +46,9 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
                 if binding.class_name not in classes:
                     found = ", ".join(sorted(classes)) or "no DurableObject class"
                     raise ProjectError(
-                        f"the configuration binds {binding.name} to class {binding.class_name}, and {config.main} exports"
-                        f" {found}: define `class {binding.class_name}(DurableObject)` there, or correct class_name."
+                        f"the configuration binds {binding.name} to class {binding.class_name}, and {config.main}"
+                        f" exports {found}: define `class {binding.class_name}(DurableObject)` there, or correct"
+                        " class_name."
                     )
             return LoadedIsolate(isolate.exported(WorkerEntrypoint).get("Default"), classes, env)
 

@@ -70,7 +70,7 @@ class Runner:
     def _refuse_inside(self, what: str, instead: str) -> None:
         running = events._get_running_loop()
         if isinstance(running, Loop):
-            raise RuntimeError(
+            raise RuntimeError(  # noqa: TRY004 (the state is wrong, not a type)
                 f"{what} was called from inside simulated code, where the world is running already: {instead}"
                 " (calls on stubs and clients can be awaited)."
             )

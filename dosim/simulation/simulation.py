@@ -55,8 +55,8 @@ class Simulation:
     worker: the WorkerEntrypoint that clients reach, or None. durable_objects: binding name -> class. vars: plain values
     on `env`. seed: everything random follows from it. platform: "cloudflare" or "workerd" (see `dosim.platform`).
     concurrency: "input-gates" (the runtime's rule) or "one-at-a-time" (the popular belief). network: "earth", or None
-    for no distances and no cold starts. portability: "warn", "error" or "friendly". retention: "full", "last=N", "none".
-    Raises ValueError or TypeError that name the argument and the fix.
+    for no distances and no cold starts. portability: "warn", "error" or "friendly". retention: "full", "last=N" or
+    "none".     Raises ValueError or TypeError that name the argument and the fix.
     """
 
     def __init__(
@@ -270,7 +270,7 @@ class Simulation:
         return self.world.trace
 
     def explain(self, request: Any) -> Explanation:
-        """Where each microsecond of a request went, in sentences. `request`: a client's call, or a number of the trace."""
+        """Where each microsecond of a request went. `request`: a client's call, or a number of the trace."""
         from dosim.explain import explain
 
         number = getattr(request, "request", request)
@@ -318,8 +318,8 @@ class Simulation:
 
     def __repr__(self) -> str:
         return (
-            f"<Simulation: t={self.world.loop.time_us() / 1e6:.6f}s, {len(self.objects)} objects, {self.trace.count} records,"
-            f" seed={self.seed!r}, {self.platform}, {self.concurrency}>"
+            f"<Simulation: t={self.world.loop.time_us() / 1e6:.6f}s, {len(self.objects)} objects,"
+            f" {self.trace.count} records, seed={self.seed!r}, {self.platform}, {self.concurrency}>"
         )
 
     def _repr_html_(self) -> str:

@@ -137,7 +137,7 @@ class SqlDatabase:
             self.internal(f"ROLLBACK TO {name}")
 
     def commit(self) -> None:
-        """Commit. Raises CommitRefused for a violated deferred constraint, an open writing cursor, a lost transaction."""
+        """Commit. Raises CommitRefused: a deferred constraint violated, a writing cursor open, a transaction lost."""
         lost, self.transaction_lost = self.transaction_lost, False
         if not self._begun:
             return

@@ -13,7 +13,7 @@ FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
 
 
 class JsException(Exception):
-    """A JavaScript error: `name` and `message`, and the flags `remote`, `retryable`, `overloaded`, `durableObjectReset`.
+    """A JavaScript error: name, message, and the flags `remote`, `retryable`, `overloaded`, `durableObjectReset`.
 
     `str(e)` is "name: message". A flag that is not set is not an attribute: read it with `getattr(e, "remote", None)`.
     """

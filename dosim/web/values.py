@@ -146,7 +146,7 @@ def _clone_rare(value: Any, seen: dict[int, object], other: Other) -> Any:
 
 
 def _refuse_as_sdk(value: object) -> None:
-    """Raises TypeError for what the SDK refuses before anything is sent: tuples, bytearrays, awaitables, also inside."""
+    """Raises TypeError for what the SDK refuses before anything is sent: tuples, bytearrays, awaitables."""
     if isinstance(value, (tuple, bytearray)):
         raise TypeError(f"{type(value)} cannot be sent over RPC.")
     if inspect.isawaitable(value):

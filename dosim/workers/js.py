@@ -1,4 +1,4 @@
-"""`js`: the JavaScript globals that Python Workers reach, as far as objects, Workers, RPC, storage and HTTP need them."""
+"""`js`: the JavaScript globals that Python Workers reach, as far as objects, RPC, storage and HTTP need them."""
 
 from __future__ import annotations
 

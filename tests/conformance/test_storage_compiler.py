@@ -163,6 +163,16 @@ def test_sleep_is_a_javascript_timer() -> None:
     assert "asyncio.sleep" not in program.source
 
 
+def test_an_async_function_runs_to_its_first_await_at_once() -> None:
+    """What JavaScript does before the first await stands before the coroutine function, the first call included."""
+    later = [{"op": "kvsync.put", "args": ["a", 1]}, {"op": "kv.put", "args": ["b", 1]}, {"op": "field.incr"}]
+    program = compiled({"op": "tx.sync", "body": [], "end": {"async": later}})
+
+    lines = [line.strip() for line in program.source.splitlines()]
+    order = ["storage.kv.put('a', 1)", "begun(lambda: storage.put('b', 1))", "async def later_1", "await begun_2"]
+    assert order == sorted(order, key=lambda text: next(at for at, line in enumerate(lines) if text in line))
+
+
 def test_restart_cuts_the_story() -> None:
     """Each process restart begins a new segment of the story."""
     program = compiled({"op": "kv.get", "args": ["a"]}, {"op": "restart"}, {"op": "kv.get", "args": ["a"]})

@@ -52,22 +52,16 @@ ATTRIBUTE_CACHE = Rule(
     "databaseSize and the cursor's counters are read through the raw binding, because the SDK freezes them at the "
     "first read.",
 )
-TASK_START = Rule(
-    "S13",
-    "task start",
-    "A coroutine handed to waitUntil, kept without await or returned by a transactionSync callback starts at the next "
-    "hop of the loop, not inside the call.",
-)
 RAW_TRANSACTION = Rule(
-    "S14", "raw transaction", "The txn object is raw: its arguments go through to_js and its results through to_py."
+    "S13", "raw transaction", "The txn object is raw: its arguments go through to_js and its results through to_py."
 )
-COPIES = Rule("S15", "copies", "Two references to one object inside a value come back as two equal copies.")
+COPIES = Rule("S14", "copies", "Two references to one object inside a value come back as two equal copies.")
 MESSAGE_TAIL = Rule(
-    "S16",
+    "S15",
     "message tail",
     "The text ' at offset N' of a SQL error and the random end of an internal error are not compared.",
 )
-TIME_BAND = Rule("S17", "time band", "A measured time may lie inside the recorded band: a retry at 1 to 1.25 times.")
+TIME_BAND = Rule("S16", "time band", "A measured time may lie inside the recorded band: a retry at 1 to 1.25 times.")
 
 # ---------------------------------------------------------------- storage: reasons
 
@@ -107,7 +101,6 @@ STORAGE_RULES: tuple[Rule, ...] = (
     UNDEFINED_LEFT_OUT,
     TYPE_NAME,
     ATTRIBUTE_CACHE,
-    TASK_START,
     RAW_TRANSACTION,
     COPIES,
     MESSAGE_TAIL,

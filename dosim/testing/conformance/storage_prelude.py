@@ -174,6 +174,18 @@ def hold(awaitable):
     return future
 
 
+def begun(call):
+    """Call now and await later; an error of the call is one of the later await, as of an async function."""
+    try:
+        return hold(call())
+    except Exception as error:
+        return hold(raised(error))
+
+
+async def raised(error):
+    raise error
+
+
 async def settled(value):
     return await value if inspect.isawaitable(value) else value
 
@@ -182,8 +194,12 @@ def plain(value):
     return to_js(value, dict_converter=js.Object.fromEntries)
 
 
-async def read_modify_write(store, key, wait_ms=None):
-    value = await store.get(key)
+def read_modify_write(store, key, wait_ms=None):
+    return added_to(begun(lambda: store.get(key)), store, key, wait_ms)
+
+
+async def added_to(reading, store, key, wait_ms):
+    value = await reading
     value = 0 if value is None or value is jsnull else value
     if wait_ms is not None:
         await js.scheduler.wait(wait_ms)

@@ -8,6 +8,7 @@ constructor and story segment; each step is a `try` that records its result or i
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -259,8 +260,8 @@ class Compiler:
             return self.throw(step, scope)
         return self.call(step, scope)
 
-    def call(self, step: Json, scope: Scope) -> Plan:
-        """An ordinary operation: evaluate, keep, record; or record the error."""
+    def call(self, step: Json, scope: Scope, begun: str | None = None) -> Plan:
+        """An ordinary operation: evaluate, keep, record; or record the error. `begun` is its call, already made."""
         op, kept = step["op"], step.get("as")
         checked = checked_arguments(step, self.taint)
         plan = Plan(
@@ -269,11 +270,9 @@ class Compiler:
         if not checked.runs:
             self.writer.line(f"{scope.out}.append(MASKED)")
             return plan
-        expression = EXPRESSIONS[op](checked.texts, step, scope.txn)
+        expression = begun or EXPRESSIONS[op](checked.texts, step, scope.txn)
         waits = op in ASYNC and step.get("await") is not False and not scope.sync
         held = op in ASYNC and not waits
-        if held and op == "rmw":
-            plan.used |= {rules.TASK_START}
         with self.writer.block("try:"):
             self.writer.line(f"value = {'await ' if waits else ''}{f'hold({expression})' if held else expression}")
             if kept is not None and op not in ("let", "txn.keep"):
@@ -348,17 +347,11 @@ class Compiler:
         number, out, record = self.opened(scope)
         end = step.get("end")
         later = end.get("async") if isinstance(end, dict) else None
-        used: frozenset[rules.Rule] = frozenset()
         with self.writer.block(f"def transaction_{number}():"):
             inner = self.steps(step["body"], Scope(out, txn=False, sync=True))
             self.leave(end)
             if later is not None:
-                used = frozenset({rules.TASK_START})
-                self.writer.line()
-                with self.writer.block(f"async def later_{number}():"):
-                    inner += self.steps(later, Scope(out))
-                    self.writer.line("return 'done'")
-                self.writer.line()
+                inner += self.asynchronous(f"later_{number}", later, out)
                 self.writer.line(f"return later_{number}()")
         with self.writer.block("try:"):
             self.writer.line(f"value = hold(storage.transactionSync(transaction_{number}))")
@@ -366,7 +359,33 @@ class Compiler:
                 self.writer.line(f"CASE.kept[{step.get('as', 'tx')!a}] = value")
             self.writer.line(f"{record}['value'] = encode(value)")
         self.closed(record, bool(step.get("propagate")))
-        return Plan("tx.sync", void=not has_value(step), used=used, inner=inner)
+        return Plan("tx.sync", void=not has_value(step), inner=inner)
+
+    def asynchronous(self, name: str, steps: Sequence[Json], out: str) -> list[Plan]:
+        """
+        A JavaScript async function called on the spot: what stands before its first await runs here and now.
+
+        Writes those steps, begins the first call that gives a promise, and defines the coroutine function `name()`
+        for the rest.
+        """
+        at = 0
+        while at < len(steps) and runs_at_once(steps[at]):
+            at += 1
+        plans = [self.step(step, Scope(out, sync=True)) for step in steps[:at]]
+        begun = None
+        if at < len(steps) and is_call(steps[at]):
+            begun = f"begun_{self.writer.fresh()}"
+            checked = checked_arguments(steps[at], copy.deepcopy(self.taint))
+            if checked.runs:
+                expression = EXPRESSIONS[steps[at]["op"]](checked.texts, steps[at], False)
+                self.writer.line(f"{begun} = begun(lambda: {expression})")
+        with self.writer.block(f"async def {name}():"):
+            if begun is not None:
+                plans.append(self.call(steps[at], Scope(out), begun))
+                at += 1
+            plans += self.steps(steps[at:], Scope(out))
+            self.writer.line("return 'done'")
+        return plans
 
     def blocked(self, step: Json, scope: Scope) -> Plan:
         """`await ctx.blockConcurrencyWhile(callback)`."""
@@ -383,12 +402,23 @@ class Compiler:
     def wait_until(self, step: Json, scope: Scope) -> Plan:
         """`workers.wait_until(coroutine)`: what the coroutine records is not part of the answer."""
         number = self.writer.fresh()
-        with self.writer.block(f"async def background_{number}(out_{number}):"):
-            self.steps(step["body"], Scope(f"out_{number}"))
+        self.writer.line(f"out_{number} = []")
+        self.asynchronous(f"background_{number}", step["body"], f"out_{number}")
         with self.writer.block("try:"):
-            self.writer.line(f"{scope.out}.append(ok(wait_until(background_{number}([]))))")
+            self.writer.line(f"{scope.out}.append(ok(wait_until(background_{number}())))")
         self.catch(scope.out, bool(step.get("propagate")))
-        return Plan("ctx.waitUntil", void=True, used=frozenset({rules.TASK_START}))
+        return Plan("ctx.waitUntil", void=True)
+
+
+def is_call(step: Json) -> bool:
+    """Whether a step is one call that gives a promise and is awaited."""
+    return step["op"] in ASYNC and step.get("await") is not False
+
+
+def runs_at_once(step: Json) -> bool:
+    """Whether a step of an async function has no await in it and cannot leave the function."""
+    bodies = {"tx.async", "tx.sync", "block", "ctx.waitUntil", "throw"}
+    return not is_call(step) and step["op"] not in bodies and not step.get("propagate")
 
 
 def has_value(step: Json) -> bool:

@@ -1,0 +1,458 @@
+"""`explain`: one request's life in plain sentences: who waited, how long, for what, and held by whom.
+
+Reads records only, so it works on a trace from a file as on a running simulation's. The stretches are those of
+`dosim.trace.segments`: they sum to the latency to the microsecond, and so do the sentences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from dosim.trace import Segment, Trace, segments
+from dosim.trace.records import RawRecord
+from dosim.trace.segments import by_request
+
+#: What a learner adds up, and the states of `Segment` that belong to it, in the order in which they are told.
+PARTS: Final[dict[str, tuple[str, ...]]] = {
+    "travelling": ("client link", "edge routing", "placement lookup", "hop", "hop back", "client link back"),
+    "starting": ("worker start", "constructor"),
+    "waiting in line": ("one at a time",),
+    "waiting at the input gate": ("input gate", "thread"),
+    "running": ("running",),
+    "awaiting": ("awaiting",),
+    "in the output gate": ("output gate",),
+}
+_PART_OF: Final = {state: part for part, states in PARTS.items() for state in states}
+
+#: A request's number as the runtime writes it, but not inside the quotes of an object's name.
+_NUMBER: Final = re.compile(r"(?:\bchain )?(?<!['\"\w])#(\d+)")
+_ENDS: Final = frozenset({"return", "throw", "turn_away"})
+
+
+def part_of(state: str) -> str:
+    """The part of `PARTS` that a segment's state belongs to."""
+    return _PART_OF.get(state, state)
+
+
+def exact(us: int) -> str:
+    """A duration to the microsecond, in the largest unit that it fills: "45.000123 s", "5.309 ms", "300 µs"."""
+    if us < 1_000:
+        return f"{us} µs"
+    unit, size, digits = ("s", 1_000_000, 6) if us >= 1_000_000 else ("ms", 1_000, 3)
+    return f"{us / size:.{digits}f}".rstrip("0").rstrip(".") + f" {unit}"
+
+
+class Story:
+    """A trace, indexed for telling: which request is whose, where it came from, and who was inside an object."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.records = by_request(trace)
+        self._heads: dict[int, RawRecord] = {}
+        self._starts: dict[str, list[tuple[int, int]]] = {}
+        self._children: dict[int, list[int]] = {}
+        self._colos: dict[str, str] = {}
+        for request, records in self.records.items():
+            self._heads[request] = records[0]
+        for raw in trace.raw:
+            kind, actor, request = raw[2], raw[3], raw[4]
+            if kind == "start":
+                self._starts.setdefault(actor, []).append((raw[0], request))
+            elif kind == "call" and raw[6][0]:
+                self._children.setdefault(int(str(raw[6][0])), []).append(request)
+            elif kind == "leave" and raw[6][1]:
+                self._colos[actor] = str(raw[6][1])
+
+    @property
+    def requests(self) -> list[int]:
+        """Requests from outside, and alarms: whatever no other request caused, in order of time."""
+        return [request for request, head in self._heads.items() if self.root(request) == request and _opens(head)]
+
+    def root(self, request: int) -> int:
+        """The outside request that this call belongs to; itself if it comes from outside."""
+        seen = request
+        while (head := self._heads.get(seen)) is not None and head[2] == "call" and head[6][0]:
+            seen = int(str(head[6][0]))
+        return seen
+
+    def family(self, request: int) -> list[int]:
+        """The request and every call it caused, in order of their numbers."""
+        found, left = {request}, [request]
+        while left:
+            new = [child for child in self._children.get(left.pop(), ()) if child not in found]
+            found.update(new)
+            left += new
+        return sorted(found)
+
+    def place(self, request: int) -> str:
+        """The city that a client's request comes from; "" for others."""
+        head = self._heads.get(request)
+        return (str(head[6][2]) or head[3]) if head is not None and head[2] == "send" else ""
+
+    def colo(self, label: str) -> str:
+        """The colo that an object or a Worker is in; "" without a network."""
+        return self._colos.get(label) or label.partition("@")[2]
+
+    def name(self, request: int) -> str:
+        """A request for people: "#12 from Tokyo", or "#13 Counter('a').increment (of #12 from Tokyo)"."""
+        head = self._heads.get(request)
+        if head is None:
+            return f"#{request}"
+        if head[2] != "call":
+            return f"#{request} from {self.place(request)}" if self.place(request) else f"#{request}"
+        method = f"#{request} {self.what(request)}"
+        root = self.root(request)
+        return method if root == request else f"{method} (of {self.name(root)})"
+
+    def what(self, request: int) -> str:
+        """What a request asks for: "GET https://…" of a client, "Counter('a').increment" of a call."""
+        head = self._heads.get(request)
+        if head is None:
+            return f"#{request}"
+        if head[2] == "send":
+            return f"{head[6][0]} {head[6][1]}"
+        return f"{head[6][2]}.{head[6][3]}" if head[2] == "call" else head[3]
+
+    def told(self, text: str) -> str:
+        """A text of the runtime ("chain #3", "blockConcurrencyWhile of #4 …") with every number given its name."""
+
+        def named(match: re.Match[str]) -> str:
+            request = int(match[1])
+            if match[0].startswith("chain "):
+                return self.name(request)
+            root = self.root(request)
+            return match[0] if root == request else f"{self.name(root)}:"
+
+        return _NUMBER.sub(named, text).removesuffix(":")
+
+    def holder(self, text: str) -> int:
+        """The first request that a text names; 0 if it names none."""
+        match = _NUMBER.search(text)
+        return int(match[1]) if match else 0
+
+    def let_in(self, label: str, start_us: int, end_us: int) -> list[int]:
+        """Requests whose code began in an object from `start_us` on and before `end_us`, in order."""
+        return [request for t_us, request in self._starts.get(label, ()) if start_us <= t_us < end_us]
+
+    def ahead(self, segment: Segment) -> list[int]:
+        """Whoever was let in while this segment's request waited: the holder first, then the others in order."""
+        others = self.let_in(segment.actor, segment.start_us, segment.end_us)
+        holder = self.holder(segment.detail)
+        known = {self.root(holder)} if holder else set()
+        first = [holder] if holder else []
+        return first + [r for r in others if r != segment.request and self.root(r) not in known]
+
+    def sections(self, request: int) -> list[tuple[str, int, int | None]]:
+        """(kind, from, to) of the critical sections that a request opened; `to` is None while one is open."""
+        found: list[tuple[str, int, int | None]] = []
+        for raw in self.records.get(request, ()):
+            if raw[2] == "section_start":
+                found.append((str(raw[6][0]), raw[0], None))
+            elif raw[2] == "section_end":
+                at = max((i for i, section in enumerate(found) if section[2] is None), default=-1)
+                if at >= 0:
+                    found[at] = (*found[at][:2], raw[0])
+        return found
+
+    def section_around(self, segment: Segment) -> str:
+        """The kind of the critical section that the segment lies in; "" outside."""
+        for kind, start_us, end_us in self.sections(segment.request):
+            if start_us <= segment.start_us and (end_us is None or segment.end_us <= end_us):
+                return kind
+        return ""
+
+    def visits(self) -> Iterator[tuple[str, int, int, int | None]]:
+        """(object, request, from, to) of every time a request's code was in an object; `to` is None when it still is."""
+        for request, records in self.records.items():
+            begun: RawRecord | None = None
+            for raw in records:
+                if raw[2] == "start":
+                    begun = raw
+                elif begun is not None and raw[2] in _ENDS:
+                    yield begun[3], request, begun[0], raw[0]
+                    begun = None
+                    break
+            if begun is not None:
+                yield begun[3], request, begun[0], None
+
+
+def _opens(head: RawRecord) -> bool:
+    return head[2] in ("send", "call")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One thing told: when it began (microseconds since the simulation's start), how long it took, the words."""
+
+    start_us: int
+    duration_us: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation:
+    """Where each microsecond of a request went. `print` it, or look at `sentences`, `segments` and `parts_us`.
+
+    `latency_us` is from the first record of the request to its answer, None while there is no answer; `sent_us` counts
+    from the simulation's start.
+    """
+
+    request: int
+    heading: str
+    sent_us: int
+    latency_us: int | None
+    told: tuple[Sentence, ...]
+    segments: tuple[Segment, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The words alone: the heading, what happened in order, the sum."""
+        return (self.heading, *(sentence.text for sentence in self.told), self.sum)
+
+    @property
+    def parts_us(self) -> dict[str, int]:
+        """Microseconds by part (`PARTS`), those that are not zero; they sum to the latency."""
+        totals = dict.fromkeys(PARTS, 0)
+        for segment in self.segments:
+            part = part_of(segment.state)
+            totals[part] = totals.get(part, 0) + segment.duration_us
+        return {part: us for part, us in totals.items() if us}
+
+    @property
+    def sum(self) -> str:
+        """The parts, and what they sum to."""
+        whole_us = sum(self.parts_us.values())
+        together = "Together" if self.latency_us is not None else "So far"
+        if not whole_us:
+            return f"{together} no time at all: nothing in it took simulated time."
+        parts = ", ".join(f"{exact(us)} {part}" for part, us in self.parts_us.items())
+        return f"{together} {exact(whole_us)}: {parts}."
+
+    def __str__(self) -> str:
+        offsets = [f"+{exact(sentence.start_us - self.sent_us)}" for sentence in self.told]
+        width = max(map(len, offsets), default=0)
+        lines = [f"  {offset:>{width}}  {sentence.text}" for offset, sentence in zip(offsets, self.told, strict=True)]
+        return "\n".join([self.heading, *lines, self.sum])
+
+    def __repr__(self) -> str:
+        took = "no answer yet" if self.latency_us is None else exact(self.latency_us)
+        return f"<explanation of #{self.request}: {took}, {len(self.segments)} segments>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>+{exact(s.start_us - self.sent_us)}</td><td>{exact(s.duration_us) if s.duration_us else ''}</td>"
+            f"<td style='text-align:left'>{escape(s.text)}</td></tr>"
+            for s in self.told
+        )
+        head = "<tr><th>after</th><th>took</th><th style='text-align:left'>what happened</th></tr>"
+        return f"<p><b>{escape(self.heading)}</b></p><table>{head}{rows}</table><p>{escape(self.sum)}</p>"
+
+
+def explain(trace: Trace, request: int, *, story: Story | None = None) -> Explanation:
+    """The life of one request in sentences. `story` is the trace's own, for whoever explains many.
+
+    Raises ValueError when the trace has no such request.
+    """
+    known = story if story is not None else Story(trace)
+    if request not in known.records:
+        numbers = known.requests
+        shown = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
+        raise ValueError(
+            f"request={request} is not in the trace, which keeps {trace.retention!r} of its records"
+            + (f": give one of {shown}." if numbers else " and has no request at all.")
+        )
+    parts = segments(trace, request, index=known.records)
+    teller = _Teller(known, request)
+    told = [*teller.of_segments(parts), *teller.of_events()]
+    told.sort(key=lambda sentence: (sentence.start_us, sentence.duration_us > 0))
+    records = known.records[request]
+    end = _answer(records)
+    latency_us = None if end is None else end[0] - records[0][0]
+    if end is None:
+        told.append(teller.unanswered(records))
+    heading = _heading(known, request, records, end)
+    return Explanation(request, heading, records[0][0], latency_us, tuple(told), tuple(parts))
+
+
+def slowest(story: Story) -> int:
+    """The request from outside that took longest. Raises ValueError when none has been answered."""
+    took = [
+        (end[0] - records[0][0], -request)
+        for request in story.requests
+        if (end := _answer(records := story.records[request])) is not None
+    ]
+    if not took:
+        raise ValueError("the trace has no request that was answered: give a request's number.")
+    return -max(took)[1]
+
+
+def _answer(records: Iterable[RawRecord]) -> RawRecord | None:
+    """The record that ends a request: its response, failure or result; of an alarm, the end of its handler."""
+    last: RawRecord | None = None
+    alarm = False
+    for raw in records:
+        if raw[2] in ("response", "failed", "result"):
+            return raw
+        if raw[2] == "call" and raw[6][1] == "alarm":
+            alarm = True
+        if alarm and raw[2] in ("return", "throw", "turn_away"):
+            last = raw
+    return last
+
+
+def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecord | None) -> str:
+    origin = f" from {story.place(request)}" if story.place(request) else ""
+    sent = f"#{request} {story.what(request)}{origin}, sent at t={records[0][0] / 1e6:.6f} s"
+    if not _opens(records[0]):
+        sent += " or before (its first records are no longer kept)"
+    if end is None:
+        return f"{sent}, has no answer yet."
+    took = exact(end[0] - records[0][0])
+    if end[2] == "response":
+        return f"{sent}, was answered {end[6][0]} after {took}."
+    if end[2] == "failed":
+        return f"{sent}, failed with status 500 after {took}: {last_line(end[6][0])}"
+    well = bool(end[6][0]) if end[2] == "result" else end[2] == "return"
+    return f"{sent}, {'was answered' if well else 'failed'} after {took}."
+
+
+def last_line(error: object) -> str:
+    """The line of an error's text that says what is wrong: of a Python traceback the last one."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else "(no text)"
+
+
+class _Teller:
+    """Words for the segments and the failures of one request."""
+
+    def __init__(self, story: Story, request: int) -> None:
+        self.story = story
+        self.request = request
+        self.family = story.family(request)
+        self._left_us = {raw[4]: raw[0] for member in self.family for raw in story.records[member] if raw[2] == "leave"}
+
+    def of_segments(self, parts: Iterable[Segment]) -> Iterator[Sentence]:
+        for segment in parts:
+            yield Sentence(segment.start_us, segment.duration_us, self._told(segment))
+
+    def of_events(self) -> Iterator[Sentence]:
+        """What was thrown or turned away, where, with the text that its caller saw."""
+        for member in self.family:
+            for raw in self.story.records[member]:
+                if raw[2] == "throw":
+                    yield Sentence(raw[0], 0, f"{self._code(member, raw[3])} threw: {last_line(raw[6][0])}")
+                elif raw[2] == "turn_away":
+                    what = self.story.what(member)
+                    yield Sentence(raw[0], 0, f"{raw[3]} turned {what} away: {last_line(raw[6][0])}")
+
+    def unanswered(self, records: list[RawRecord]) -> Sentence:
+        """Where a request without an answer is now: the newest mark of it or of what it called."""
+        newest = max((r for member in self.family for r in self.story.records[member]), key=lambda r: r[1])
+        where = {
+            "send": "is on its way",
+            "edge": "is on its way",
+            "isolate": f"waits for {newest[3]} to start",
+            "leave": f"is on its way to {newest[3]}",
+            "arrive": f"waits at the input gate of {newest[3]}",
+            "queue": f"waits in line at {newest[3]}",
+            "construct": f"waits for the constructor of {newest[3]}",
+            "reply": "has been answered, and the answer is on its way",
+        }.get(newest[2], f"is in {newest[3]}, whose code waits for something")
+        return Sentence(max(newest[0], records[0][0]), 0, f"Since then it {where}.")
+
+    def _code(self, request: int, actor: str) -> str:
+        """The code that ran: "the Worker in NRT", or "Counter('a').increment"."""
+        if actor.startswith("worker"):
+            colo = self.story.colo(actor)
+            return f"the Worker in {colo}" if colo else "the Worker"
+        return self.story.what(request)
+
+    def _told(self, segment: Segment) -> str:
+        took = exact(segment.duration_us)
+        teller = getattr(self, "_" + segment.state.replace(" ", "_"), None)
+        if teller is None:
+            return f"{took} {segment.state} at {segment.actor}."
+        text: str = teller(segment, took)
+        return text[0].upper() + text[1:]
+
+    def _client_link(self, segment: Segment, took: str) -> str:
+        colo = next((str(r[6][0]) for r in self.story.records[segment.request] if r[2] == "edge"), "")
+        return f"it travelled {took} from {segment.actor} to the nearest colo{', ' + colo if colo else ''}."
+
+    def _edge_routing(self, _: Segment, took: str) -> str:
+        return f"the edge took {took} to find the Worker."
+
+    def _worker_start(self, segment: Segment, took: str) -> str:
+        colo = self.story.colo(segment.actor)
+        return f"the Worker{' in ' + colo if colo else ''} was cold: it waited {took} until the isolate had started."
+
+    def _placement_lookup(self, segment: Segment, took: str) -> str:
+        return f"{segment.actor} was new: looking its name up round the world took {took}."
+
+    def _hop(self, segment: Segment, took: str) -> str:
+        return f"the call {self.story.what(segment.request)} travelled {took}{self._way(segment.request)}."
+
+    def _hop_back(self, segment: Segment, took: str) -> str:
+        return f"the answer travelled {took}{self._way(segment.request, back=True)}."
+
+    def _way(self, request: int, *, back: bool = False) -> str:
+        for raw in self.story.records[request]:
+            if raw[2] == "leave" and raw[6][0] and raw[6][1]:
+                start, end = (raw[6][1], raw[6][0]) if back else (raw[6][0], raw[6][1])
+                return f" inside {start}" if start == end else f" from {start} to {end}"
+        return ""
+
+    def _client_link_back(self, segment: Segment, took: str) -> str:
+        return f"the response travelled {took} back to {segment.actor}."
+
+    def _one_at_a_time(self, segment: Segment, took: str) -> str:
+        return (
+            f"it waited {took} in line at {segment.actor}, which served one request at a time:"
+            f" {self._held(segment)}{self._others(segment)}."
+        )
+
+    def _held(self, segment: Segment) -> str:
+        return f"{self.story.told(segment.detail)} was inside" if segment.detail else "another was inside"
+
+    def _others(self, segment: Segment) -> str:
+        others = self.story.ahead(segment)[1:]
+        if not others:
+            return ""
+        names = [self.story.name(self.story.root(other)) for other in others[:12]]
+        more = f" and {len(others) - 12} more" if len(others) > 12 else ""
+        return f", then {', '.join(names)}{more}"
+
+    def _input_gate(self, segment: Segment, took: str) -> str:
+        held = self.story.told(segment.detail).rstrip(":") if segment.detail else "another turn"
+        return f"it waited {took} at the input gate of {segment.actor}, held by {held}{self._others(segment)}."
+
+    def _thread(self, segment: Segment, took: str) -> str:
+        return f"it waited {took} for the thread of {segment.actor}."
+
+    def _constructor(self, segment: Segment, took: str) -> str:
+        return f"the constructor of {segment.actor} took {took}."
+
+    def _running(self, segment: Segment, took: str) -> str:
+        return f"{self._code(segment.request, segment.actor)} computed for {took}: nothing can interleave with that."
+
+    def _awaiting(self, segment: Segment, took: str) -> str:
+        code = self._code(segment.request, segment.actor)
+        section = self.story.section_around(segment)
+        awaited = "a timer" if segment.detail == "timer" else self.story.told(segment.detail) or "something"
+        if section:
+            return f"{code} awaited {awaited} for {took} in its {section}: the input gate was closed to everybody else."
+        open_gate = "" if segment.actor.startswith("worker") else "; the input gate was open meanwhile"
+        return f"{code} awaited {awaited} for {took}{open_gate}."
+
+    def _output_gate(self, segment: Segment, took: str) -> str:
+        left_us = self._left_us.get(segment.request)
+        if left_us is not None and segment.end_us <= left_us:
+            return f"the call {self.story.what(segment.request)} left {took} later, when its caller's writes were confirmed."
+        return f"the answer waited {took} in the output gate of {segment.actor}, until its writes were confirmed."
