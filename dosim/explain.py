@@ -56,6 +56,7 @@ class Story:
         self._starts: dict[str, list[tuple[int, int]]] = {}
         self._children: dict[int, list[int]] = {}
         self._colos: dict[str, str] = {}
+        self._queueing: set[str] = set()
         for request, records in self.records.items():
             self._heads[request] = records[0]
         for raw in trace.raw:
@@ -66,6 +67,8 @@ class Story:
                 self._children.setdefault(int(str(raw[6][0])), []).append(request)
             elif kind == "leave" and raw[6][1]:
                 self._colos[actor] = str(raw[6][1])
+            elif kind == "queue":
+                self._queueing.add(actor)
 
     @property
     def requests(self) -> list[int]:
@@ -87,6 +90,10 @@ class Story:
             found.update(new)
             left += new
         return sorted(found)
+
+    def queues(self, label: str) -> bool:
+        """Whether requests queued for an object until others had answered: one at a time."""
+        return label in self._queueing
 
     def place(self, request: int) -> str:
         """The city that a client's request comes from; "" for others."""
@@ -329,6 +336,11 @@ def last_line(error: object) -> str:
     return lines[-1].strip() if lines else "(no text)"
 
 
+def capital(text: str) -> str:
+    """The text with its first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 class _Teller:
     """Words for the segments and the failures of one request."""
 
@@ -347,7 +359,7 @@ class _Teller:
         for member in self.family:
             for raw in self.story.records[member]:
                 if raw[2] == "throw":
-                    yield Sentence(raw[0], 0, f"{self._code(member, raw[3])} threw: {last_line(raw[6][0])}")
+                    yield Sentence(raw[0], 0, capital(f"{self._code(member, raw[3])} threw: {last_line(raw[6][0])}"))
                 elif raw[2] == "turn_away":
                     what = self.story.what(member)
                     yield Sentence(raw[0], 0, f"{raw[3]} turned {what} away: {last_line(raw[6][0])}")
@@ -380,7 +392,7 @@ class _Teller:
         if teller is None:
             return f"{took} {segment.state} at {segment.actor}."
         text: str = teller(segment, took)
-        return text[0].upper() + text[1:]
+        return capital(text)
 
     def _client_link(self, segment: Segment, took: str) -> str:
         colo = next((str(r[6][0]) for r in self.story.records[segment.request] if r[2] == "edge"), "")
@@ -448,7 +460,8 @@ class _Teller:
         awaited = "a timer" if segment.detail == "timer" else self.story.told(segment.detail) or "something"
         if section:
             return f"{code} awaited {awaited} for {took} in its {section}: the input gate was closed to everybody else."
-        open_gate = "" if segment.actor.startswith("worker") else "; the input gate was open meanwhile"
+        shut = segment.actor.startswith("worker") or self.story.queues(segment.actor)
+        open_gate = "" if shut else "; the input gate was open meanwhile"
         return f"{code} awaited {awaited} for {took}{open_gate}."
 
     def _output_gate(self, segment: Segment, took: str) -> str:

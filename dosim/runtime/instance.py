@@ -216,7 +216,6 @@ class Instance:
 
     def start_handler(self, call: Call) -> None:
         """The event that starts a call: find its method and run it."""
-        self._buried.clear()
         if self.start_error is not None:
             self.answer(call, None, as_error(self.start_error))
             return

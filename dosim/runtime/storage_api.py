@@ -348,6 +348,8 @@ def set_alarm(instance: Instance, interface: str, args: tuple[Any, ...]) -> None
     """`setAlarm` on the storage or a transaction, its argument converted already."""
     refused = next((arg for arg in args if isinstance(arg, _Refused)), None)
     when = args[0] if args and refused is None else None
+    if hasattr(type(when), "getTime"):
+        when = when.getTime()  # a JavaScript Date, given to a raw transaction
     if isinstance(when, datetime):
         when = when.replace(tzinfo=UTC).timestamp() * 1000
     if isinstance(when, bool) or not isinstance(when, (int, float)):

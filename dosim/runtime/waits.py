@@ -1,4 +1,7 @@
-"""Who waits for whom: the graph behind `Deadlock`, and behind the refusal of a cycle with one request at a time."""
+"""Who waits for whom: the graph behind `Deadlock`, and behind the refusal of a cycle with one request at a time.
+
+Reads the runtime's queues and keeps nothing itself.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ if TYPE_CHECKING:
 
 
 class Waits:
-    """Reads the runtime's queues; keeps nothing itself."""
+    """The wait-for graph of a world, drawn when somebody asks."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+
+    # -- one request at a time: chains wait for chains
 
     def cycle(self, chain: int, goal: ObjectHost) -> list[str]:
         """The cycle that a call of `chain` to `goal` would close by waiting, in sentences; empty if none."""
@@ -22,7 +27,7 @@ class Waits:
         for host in self._world.hosts.values():
             for call in host.waiting:
                 waiting.setdefault(call.chain, []).append((host, call))
-        path: list[str] = [f"chain #{chain} waits for {goal.label}, inside which are {_chains(goal)}"]
+        path = [f"chain #{chain} waits for {goal.label}, inside which is {_chains(goal)}"]
         return path if self._reaches(goal, chain, waiting, path, set()) else []
 
     def _reaches(
@@ -40,35 +45,58 @@ class Waits:
                 continue
             seen.add(inside)
             for held, call in waiting.get(inside, ()):
-                path.append(f"chain #{inside} ({call!r}) waits for {held.label}, inside which are {_chains(held)}")
+                path.append(f"chain #{inside} ({call!r}) waits for {held.label}, inside which is {_chains(held)}")
                 if self._reaches(held, chain, waiting, path, seen):
                     return True
                 path.pop()
         return False
 
-    def drawing(self) -> list[str]:
-        """Every request that has no answer, with what it waits for, in sentences."""
-        lines = []
-        for host in self._world.hosts.values():
-            if host.instance is not None:
-                lines += [
-                    f"{call!r} runs in {host.label} and waits" + self._for(call) for call in host.instance.in_flight
-                ]
-            lines += [f"{call!r} waits until {host.label} has answered {_chains(host)}" for call in host.waiting]
-        return lines
+    # -- a run that is stuck
 
-    def _for(self, call: Call) -> str:
-        """What a running call waits for: the calls it has made that are without an answer."""
-        made = [
-            other
-            for host in self._world.hosts.values()
-            for other in ([*host.instance.in_flight] if host.instance is not None else []) + [*host.waiting]
-            if other.parent is call
-        ]
-        if made:
-            return " for " + ", ".join(map(repr, made))
-        return " for something in its own code that nobody completes (an Event, a Lock, a Future)"
+    def drawing(self) -> list[str]:
+        """Every request without an answer and what it waits for, in sentences; then the cycle, if they form one."""
+        calls = self._open_calls()
+        lines = []
+        for call, host in calls:
+            made = [other for other, _ in calls if other.parent is call]
+            if call in host.waiting:
+                lines.append(f"{call!r} waits until {host.label} has answered {_chains(host)}")
+            elif made:
+                lines.append(f"{call!r} waits for {', '.join(map(repr, made))}")
+            else:
+                lines.append(f"{call!r} waits for something in its own code that nobody completes (Event, Lock, Future)")
+        ring = _ring({(call.parent.target, host.label) for call, host in calls if call.parent is not None})
+        return [*lines, f"cycle: {' -> '.join(ring)}"] if ring else lines
+
+    def _open_calls(self) -> list[tuple[Call, ObjectHost]]:
+        found: list[tuple[Call, ObjectHost]] = []
+        for host in self._world.hosts.values():
+            inside = [*host.instance.in_flight] if host.instance is not None else []
+            found += [(call, host) for call in (*inside, *host.waiting)]
+        return sorted(found, key=lambda entry: entry[0].id)
 
 
 def _chains(host: ObjectHost) -> str:
     return ", ".join(f"chain #{chain}" for chain in host.chains_inside) or "nobody"
+
+
+def _ring(arrows: set[tuple[str, str]]) -> list[str]:
+    """A cycle in a graph of names, closed; empty if there is none."""
+    follows: dict[str, list[str]] = {}
+    for start, end in sorted(arrows):
+        follows.setdefault(start, []).append(end)
+
+    def walk(path: list[str]) -> list[str]:
+        for following in follows.get(path[-1], ()):
+            if following in path:
+                return [*path[path.index(following) :], following]
+            ring = walk([*path, following])
+            if ring:
+                return ring
+        return []
+
+    for start in sorted(follows):
+        ring = walk([start])
+        if ring:
+            return ring
+    return []

@@ -39,6 +39,15 @@ class Runner:
         if self._print is not None:
             builtins.print, self._print = self._print, None
 
+    def close(self) -> None:
+        """The simulation is gone: what never ended ends now, and says nothing."""
+        said = builtins.print
+        builtins.print = lambda *_, **__: None
+        try:
+            self._world.close_unfinished()
+        finally:
+            builtins.print = said
+
     @contextmanager
     def inside(self) -> Iterator[None]:
         """The world's clock and randomness for a stretch of code that is no event: loading modules."""

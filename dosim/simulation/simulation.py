@@ -303,6 +303,11 @@ class Simulation:
 
     # -- inside
 
+    def __del__(self) -> None:
+        runner = getattr(self, "_runner", None)
+        if runner is not None:
+            runner.close()
+
     def _trap(self, trap: str, portable: str) -> bool:
         """A silent trap of the platform was met: warn, raise, or accept the Python value."""
         text = f"{trap}. Portable: {portable}"

@@ -220,7 +220,8 @@ class SqlDatabase:
         except OverflowError:
             raise JsException("string or blob too big: SQLITE_TOOBIG") from None
         written = self._rows_written(self._connection.total_changes - before)
-        return Cursor(self, self._owner, cursor, written)
+        names = [statement.column_name(column[0]) for column in cursor.description or ()]
+        return Cursor(self, self._owner, cursor, names, written)
 
     def _failed(self, error: sqlite3.Error, statement: Statement, given: int) -> JsException:
         if self._begun and not self._connection.in_transaction and not self.transaction_lost:
@@ -251,12 +252,14 @@ class SqlDatabase:
 class Cursor:
     """One forward stream of rows, shared by every way of reading it. Each read fetches one row ahead (recorded)."""
 
-    def __init__(self, database: SqlDatabase, owner: Storage, cursor: sqlite3.Cursor, rows_written: int) -> None:
+    def __init__(
+        self, database: SqlDatabase, owner: Storage, cursor: sqlite3.Cursor, columns: list[str], rows_written: int
+    ) -> None:
         self._database = database
         self._owner = owner
         self._life = owner.life
         self._cursor = cursor
-        self.columns = [column[0] for column in cursor.description or ()]
+        self.columns = columns
         self.rows_written = rows_written
         self.rows_read = 1 if self.columns else 0
 

@@ -29,6 +29,13 @@ class Statement:
     word: str
     parameters: int
     writes: bool
+    #: ("?1", ":name") for parameters that were numbered: unnamed columns are called by their source text.
+    numbered: tuple[tuple[str, str], ...] = ()
+
+    def column_name(self, name: str) -> str:
+        for number, parameter in self.numbered:
+            name = name.replace(number, parameter)
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +77,12 @@ def _statement(text: str, tokens: list[tuple[str, str]]) -> Statement:
     words = [token.upper() for kind, token in tokens if kind == "word"]
     word = words[0] if words and tokens[0][0] == "word" else ""
     names = [token for kind, token in tokens if kind == "parameter"]
-    text, parameters = _numbered(text, names)
+    text, parameters, numbered = _numbered(text, names)
     writes = word not in _READS and (word != "WITH" or not _WRITES.isdisjoint(words))
-    return Statement(text, word, parameters, writes)
+    return Statement(text, word, parameters, writes, numbered)
 
 
-def _numbered(text: str, names: list[str]) -> tuple[str, int]:
+def _numbered(text: str, names: list[str]) -> tuple[str, int, tuple[tuple[str, str], ...]]:
     """The text with named parameters numbered in order of appearance, and the number of values it takes."""
     highest = 0
     numbers: dict[str, int] = {}
@@ -92,4 +99,4 @@ def _numbered(text: str, names: list[str]) -> tuple[str, int]:
             lambda m: f"?{numbers[m.group()]}" if m.lastgroup == "parameter" and m.group() in numbers else m.group(),
             text,
         )
-    return text, highest
+    return text, highest, tuple((f"?{number}", name) for name, number in numbers.items())

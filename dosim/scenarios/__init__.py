@@ -1,0 +1,7 @@
+"""Named worlds: each is a lesson with the sentence it proves. `dosim run NAME` prints it, `run()` here gives the data."""
+
+from __future__ import annotations
+
+from dosim.scenarios.registry import SCENARIOS, Scenario, find_scenario
+
+__all__ = ["SCENARIOS", "Scenario", "find_scenario"]
