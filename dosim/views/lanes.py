@@ -1,0 +1,176 @@
+"""The timeline as data: a lane of bars for every request and every object, without any drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from dosim.explain import Story
+from dosim.trace import Segment, Trace, segments
+
+#: More requests than this do not fit a picture that can be read.
+MOST_REQUESTS: Final = 60
+#: More objects than this neither.
+MOST_OBJECTS: Final = 16
+
+#: How a segment's state is drawn.
+LOOKS: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        ("client link", "edge routing", "placement lookup", "hop", "hop back", "client link back"), "travelling"
+    ),
+    **dict.fromkeys(("worker start", "constructor"), "starting"),
+    "one at a time": "queued",
+    "input gate": "gate",
+    "thread": "gate",
+    "running": "running",
+    "awaiting": "awaiting",
+    "output gate": "output gate",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of a lane: `look` is one of the values of `LOOKS`, or "closed" (a critical section holds the gate)."""
+
+    start_us: int
+    end_us: int
+    look: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A request (`kind` "request") with when it was sent and answered, or an object (`kind` "object")."""
+
+    kind: str
+    label: str
+    bars: tuple[Bar, ...]
+    request: int = 0
+    sent_us: int | None = None
+    answered_us: int | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """All lanes of a picture; the counts say what did not fit."""
+
+    requests: tuple[Lane, ...]
+    objects: tuple[Lane, ...]
+    requests_left_out: int = 0
+    objects_left_out: int = 0
+
+    @property
+    def all(self) -> tuple[Lane, ...]:
+        return (*self.requests, *self.objects)
+
+    @property
+    def span_us(self) -> tuple[int, int]:
+        """From the first thing drawn to the last; (0, 0) when there is nothing."""
+        times = [t for lane in self.requests for t in (lane.sent_us, lane.answered_us) if t is not None]
+        times += [t for lane in self.all for bar in lane.bars for t in (bar.start_us, bar.end_us)]
+        return (min(times), max(times)) if times else (0, 0)
+
+    @property
+    def looks(self) -> list[str]:
+        """The looks in use, in the order of `LOOKS`."""
+        used = {bar.look for lane in self.all for bar in lane.bars}
+        return [look for look in dict.fromkeys([*LOOKS.values(), "closed"]) if look in used]
+
+
+def read_lanes(
+    trace: Trace, requests: Iterable[object] | None = None, names: Mapping[int, str] | None = None
+) -> Lanes:
+    """Lanes of these requests (numbers, or what `client.fetch()` returned), or of all that came from outside.
+
+    `names` replaces a request's label. Raises ValueError for a request that the trace does not have.
+    """
+    story = Story(trace)
+    wanted = story.requests if requests is None else [_number(request, story) for request in requests]
+    shown = wanted[:MOST_REQUESTS]
+    given = names or {}
+    lanes = tuple(_request_lane(story, request, given.get(request)) for request in shown)
+    family = {member for request in shown for member in story.family(request)}
+    calls = {member: name for request in shown for name in [_short(story, request, given)] for member in story.family(request)}
+    objects = _object_lanes(story, family, calls)
+    return Lanes(lanes, tuple(objects[:MOST_OBJECTS]), len(wanted) - len(shown), max(0, len(objects) - MOST_OBJECTS))
+
+
+def _number(request: object, story: Story) -> int:
+    number = getattr(request, "request", request)
+    if not isinstance(number, int) or number not in story.records:
+        raise ValueError(f"requests: {request!r} is no request of this trace, which has {len(story.records)} of them.")
+    return number
+
+
+def _short(story: Story, request: int, names: Mapping[int, str]) -> str:
+    return names.get(request) or story.place(request) or f"#{request}"
+
+
+def _request_lane(story: Story, request: int, name: str | None) -> Lane:
+    records = story.records[request]
+    parts = segments(story.trace, request, index=story.records)
+    end = next((raw for raw in records if raw[2] in ("response", "failed", "result")), None)
+    failed = end is not None and (end[2] == "failed" or (end[2] == "result" and not end[6][0]))
+    return Lane(
+        "request",
+        name or (f"#{request} {story.place(request)}" if story.place(request) else f"#{request} {story.what(request)}"),
+        tuple(_merged(parts)),
+        request,
+        records[0][0],
+        None if end is None else end[0],
+        failed,
+    )
+
+
+def _merged(parts: Iterable[Segment]) -> list[Bar]:
+    """Bars of one look each: neighbours that look the same are one."""
+    bars: list[Bar] = []
+    for segment in parts:
+        look = LOOKS.get(segment.state, "awaiting")
+        if bars and bars[-1].look == look and bars[-1].end_us == segment.start_us:
+            bars[-1] = Bar(bars[-1].start_us, segment.end_us, look)
+        else:
+            bars.append(Bar(segment.start_us, segment.end_us, look))
+    return bars
+
+
+def _object_lanes(story: Story, family: set[int], calls: Mapping[int, str]) -> list[Lane]:
+    """A lane for each object that these requests were in, in the order in which they were first entered."""
+    visits: dict[str, list[tuple[int, int, int]]] = {}
+    last_us = max((raw[0] for member in family for raw in story.records[member]), default=0)
+    for label, request, start_us, end_us in story.visits():
+        if request in family:
+            visits.setdefault(label, []).append((start_us, last_us if end_us is None else end_us, request))
+    first = sorted(visits, key=lambda label: min(visits[label]))
+    return [_object_lane(story, label, visits[label], calls) for label in first]
+
+
+def _object_lane(story: Story, label: str, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Lane:
+    colo = story.colo(label)
+    bars = list(_inside(story, visits, calls))
+    for _, _, request in visits:
+        for _, start_us, end_us in story.sections(request):
+            if end_us is not None and end_us > start_us:
+                bars.append(Bar(start_us, end_us, "closed"))
+    return Lane("object", f"{label} in {colo}" if colo else label, tuple(bars))
+
+
+def _inside(story: Story, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Iterable[Bar]:
+    """Stretches with the same requests inside: who, or how many."""
+    cuts = sorted({t for start_us, end_us, _ in visits for t in (start_us, end_us)})
+    for start_us, end_us in zip(cuts, cuts[1:], strict=False):
+        inside = [request for begun, ended, request in visits if begun <= start_us and ended >= end_us]
+        if inside:
+            text = calls.get(inside[0], f"#{inside[0]}") if len(inside) == 1 else f"{len(inside)} at once"
+            yield Bar(start_us, end_us, _look_inside(story, inside, start_us, end_us), text)
+
+
+def _look_inside(story: Story, inside: Iterable[int], start_us: int, end_us: int) -> str:
+    """ "running" when code of one of them computes in this stretch, else "awaiting"."""
+    for request in inside:
+        for segment in segments(story.trace, request, index=story.records):
+            if segment.state == "running" and segment.start_us < end_us and segment.end_us > start_us:
+                return "running"
+    return "awaiting"
