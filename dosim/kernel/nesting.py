@@ -111,5 +111,5 @@ def _warn_of_nest_asyncio(outer: asyncio.AbstractEventLoop | None) -> None:
             " continuation, which has the same API and is installed with dosim: import nest_asyncio2;"
             " nest_asyncio2.apply(). dosim itself needs neither: sim.run(...) and await sim.arun(...) work in any cell.",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=6,
         )

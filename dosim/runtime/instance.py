@@ -189,6 +189,7 @@ class Instance:
             call.last = self.world.emit(now_us, "return", self.label, call.id, call.last)
         else:
             call.last = self.world.emit(now_us, "throw", self.label, call.id, call.last, (str(error),))
+            error.add_note(f"thrown at t={now_us / 1e6:.6f}s by {call!r}")
         if call.via == "alarm":
             self.host.alarm.ended(call, error)
         self._replies.append((call, value, error, now_us))
@@ -285,8 +286,11 @@ class Instance:
             error = JsException(BLOCK_TIMEOUT_TEXT, overloaded=True, durableObjectReset=True)
             error.add_note(
                 f"at t={self.loop.now_us / 1e6:.6f}s in {self.label}, entered at t={section.started_us / 1e6:.6f}s"
-                + (f" by {section.call!r}" if section.call is not None else "")
+                + (f" by {section.call!r}" if section.call is not None else " by the constructor")
             )
+            for line in self.world.waits.drawing():
+                error.add_note(line)
+            error.add_note(f"replay: Simulation(seed={self.world.seed!r})")
             self.reset(error)
 
     # -- the end of a life

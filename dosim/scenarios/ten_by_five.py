@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dosim.explain import Explanation, Story, exact, explain, part_of
 from dosim.scenarios import desks
@@ -179,7 +179,7 @@ class Result:
             "trace_digest": self.digest,
         }
 
-    def figure(self, **options: object) -> Figure:
+    def figure(self, **options: Any) -> Figure:
         """The timeline: a lane for each request, one for the object; time counts from the common arrival."""
         return _figure([self], **options)
 
@@ -213,8 +213,21 @@ class TenByFive:
             raise ValueError(f"each variant has a trace of its own: choose one with variant=, of {names}.")
         return self.results[0].trace
 
+    @property
+    def intro(self) -> str:
+        """What all variants have in common."""
+        many = f"{self.requests} requests that take" if self.requests > 1 else "1 request that takes"
+        return f"{many} {self.seconds:g} s each reach one object at the same instant"
+
     def blocks(self, *, code: bool = False) -> list[Block]:
-        blocks: list[Block] = [Code(inspect.getsource(desks.Default))] if code else []
+        blocks: list[Block] = [
+            Paragraph(
+                f"{self.intro}: each client starts earlier by its own one-way time. Waited and worked are exact; the"
+                f" network columns carry the jitter of seed {self.seed}."
+            )
+        ]
+        if code:
+            blocks.append(Code(inspect.getsource(desks.Default)))
         for result in self.results:
             blocks += result.blocks(code=code)
         return blocks
@@ -228,9 +241,9 @@ class TenByFive:
             "variants": [result.to_json() for result in self.results],
         }
 
-    def figure(self, **options: object) -> Figure:
+    def figure(self, **options: Any) -> Figure:
         """The timelines of all variants below one another, on one scale."""
-        return _figure(self.results, **options)
+        return _figure(self.results, heading=self.intro, **options)
 
     def __str__(self) -> str:
         return plain_text(self.blocks())
@@ -359,7 +372,7 @@ def _why(story: Story, segment: Segment) -> str:
     if segment.state == "one at a time":
         return f"in line behind {holder}{others}"
     how = "blockConcurrencyWhile" if segment.detail.startswith("blockConcurrencyWhile") else "CPU work"
-    return f"gate held by {how} of {holder}{others}"
+    return f"{holder}'s {how}{others}"
 
 
 def milliseconds(us: int) -> str:
@@ -372,20 +385,18 @@ def seconds_text(us: int) -> str:
     return "0 s" if us == 0 else exact(us)
 
 
-def _figure(results: Sequence[Result], **options: object) -> Figure:
+def _figure(results: Sequence[Result], **options: Any) -> Figure:
     from dosim.views import Panel, panels
 
-    return panels(
-        [
-            Panel(
-                result.trace,
-                tuple(row.request for row in result.rows),
-                result.claim,
-                origin_us=result.meet_us,
-                names={row.request: row.client for row in result.rows},
-            )
-            for result in results
-        ],
-        x_label="seconds after the requests reach the object",
-        **options,  # type: ignore[arg-type]
-    )
+    shown = [
+        Panel(
+            result.trace,
+            tuple(row.request for row in result.rows),
+            result.variant.title,
+            result.claim,
+            result.meet_us,
+            {row.request: row.client for row in result.rows},
+        )
+        for result in results
+    ]
+    return panels(shown, x_label="seconds after the requests have reached the object, all in the same microsecond", **options)

@@ -139,6 +139,7 @@ class Runner:
             f"at t={self._loop.time_us() / 1e6:.6f}s nothing is left that could go on, and"
             f" {len(waiting)} of {len(futures)} results have not come. Who waits for whom:\n"
             + (shown or "  your own coroutine waits for something that no event of this simulation completes")
+            + f"\nreplay: Simulation(seed={self._world.seed!r})"
         )
 
     def _results(self, futures: list[asyncio.Future[Any]], stop_us: int | None) -> Any:

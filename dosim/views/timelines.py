@@ -24,22 +24,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Inches of one lane, and of what stands above and below the lanes of a panel.
+#: Inches: one lane; a line of a panel's title; below a panel's lanes; a row of the legend; below everything.
 _LANE_IN: Final = 0.235
-_TITLE_IN: Final = 0.62
-_FOOT_IN: Final = 0.5
-_LEGEND_IN: Final = 0.62
-#: Inches that a letter of a bar's text takes.
-_LETTER_IN: Final = 0.072
+_LINE_IN: Final = 0.185
+_TICKS_IN: Final = 0.42
+_LEGEND_ROW_IN: Final = 0.2
+_FOOT_IN: Final = 0.2
+#: Inches that a letter takes: of a bar's text, of a lane's label, of a title.
+_LETTER_IN: Final = 0.062
+_LABEL_IN: Final = 0.083
+_WORDS_IN: Final = 0.0775
+_LEGEND_COLUMNS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One trace in a picture: which requests (all of them if None), the sentence above, where time 0 is, labels."""
+    """One trace in a picture: which requests (all of them if None), title and sentence above, time 0, lanes' labels."""
 
     trace: Trace
     requests: tuple[object, ...] | None = None
     title: str = ""
+    claim: str = ""
     origin_us: int = 0
     names: Mapping[int, str] = field(default_factory=dict)
 
@@ -61,7 +66,12 @@ def timeline(
 
 
 def panels(
-    shown: Sequence[Panel], *, width: float = 11.0, dark: bool = False, x_label: str = "seconds of simulated time"
+    shown: Sequence[Panel],
+    *,
+    width: float = 11.0,
+    dark: bool = False,
+    heading: str = "",
+    x_label: str = "seconds of simulated time",
 ) -> Figure:
     """A Figure of several traces below one another, on one scale of time."""
     if width < 4:
@@ -69,17 +79,24 @@ def panels(
     theme = DARK if dark else LIGHT
     lanes = [read_lanes(panel.trace, panel.requests, panel.names) for panel in shown]
     titles = [_title(panel, drawn, width) for panel, drawn in zip(shown, lanes, strict=True)]
-    heights = [
-        len(drawn.all) * _LANE_IN + 0.2 + _TITLE_IN + 0.17 * title.count("\n")
-        for drawn, title in zip(lanes, titles, strict=True)
-    ]
-    figure = _figure_class()(figsize=(width, sum(heights) + _FOOT_IN + _LEGEND_IN), facecolor=theme.paper)
+    handles = _legend_handles(lanes, theme)
+    top_in = 0.12 + (0.3 if heading else 0) + _LEGEND_ROW_IN * -(-len(handles) // _LEGEND_COLUMNS) + 0.1
+    heights = [(_LINE_IN * len(title) + 0.08, _LANE_IN * len(drawn.all)) for drawn, title in zip(lanes, titles, strict=True)]
+    height = top_in + sum(map(sum, heights)) + _TICKS_IN * len(shown) + _FOOT_IN
+    figure = _figure_class()(figsize=(width, height), facecolor=theme.paper)
+    if heading:
+        figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=12, fontweight="bold", va="top", color=theme.ink)
+    _draw_legend(figure, handles, 1 - (0.08 + (0.3 if heading else 0)) / height, theme)
+    left = min(0.42, (0.25 + _LABEL_IN * max((len(lane.label) for drawn in lanes for lane in drawn.all), default=0)) / width)
     span_s = _span_s(shown, lanes)
-    _place_axes(figure, heights, width, [lane.label for drawn in lanes for lane in drawn.all])
-    for axes, panel, drawn, title in zip(figure.axes, shown, lanes, titles, strict=True):
-        _draw_panel(axes, panel, drawn, title, span_s, theme)
+    y_in = height - top_in
+    for panel, drawn, title, (title_in, body_in) in zip(shown, lanes, titles, heights, strict=True):
+        _write_title(figure, title, 0.1 / width, y_in, theme)
+        y_in -= title_in + body_in
+        axes = figure.add_axes((left, y_in / height, 0.985 - left, body_in / height))
+        _draw_panel(axes, panel, drawn, span_s, theme)
+        y_in -= _TICKS_IN
     figure.axes[-1].set_xlabel(x_label, color=theme.ink)
-    _draw_legend(figure, lanes, theme)
     figure.alt = "\n".join(_alt(panel, drawn) for panel, drawn in zip(shown, lanes, strict=True))
     return figure
 
@@ -117,13 +134,24 @@ def _figure_class() -> Any:
 # -- layout
 
 
-def _title(panel: Panel, drawn: Lanes, width: float) -> str:
-    words = panel.title
+def _title(panel: Panel, drawn: Lanes, width: float) -> list[str]:
+    """The lines above a panel: its title, then its sentence, wrapped."""
+    more = ""
     if drawn.requests_left_out:
-        words += f" (the first {len(drawn.requests)} of {len(drawn.requests) + drawn.requests_left_out} requests)"
+        more = f"the first {len(drawn.requests)} of {len(drawn.requests) + drawn.requests_left_out} requests"
     if drawn.objects_left_out:
-        words += f" (the first {len(drawn.objects)} of {len(drawn.objects) + drawn.objects_left_out} objects)"
-    return textwrap.fill(words.strip(), round(width * 11.5))
+        more += ", " if more else ""
+        more += f"the first {len(drawn.objects)} of {len(drawn.objects) + drawn.objects_left_out} objects"
+    title = f"{panel.title} ({more})" if panel.title and more else panel.title or more
+    return [title, *textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))]
+
+
+def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, theme: Theme) -> None:
+    height = figure.get_size_inches()[1]
+    for number, line in enumerate(lines):
+        weight = "normal" if number else "bold"
+        y = (y_in - number * _LINE_IN) / height
+        figure.text(x, y, line, fontsize=10, fontweight=weight, va="top", color=theme.ink)
 
 
 def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, float]:
@@ -135,28 +163,13 @@ def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, floa
     return first - margin, last + margin
 
 
-def _place_axes(figure: Figure, heights: Sequence[float], width: float, labels: Sequence[str]) -> None:
-    """Panels from top to bottom, all of one width, with room for the labels."""
-    whole = figure.get_size_inches()[1]
-    left = min(0.42, (0.35 + _LETTER_IN * 1.05 * max(map(len, labels), default=0)) / width)
-    top = whole - _LEGEND_IN
-    for height in heights:
-        bottom = top - height
-        body = height - _TITLE_IN + 0.12
-        figure.add_axes((left, bottom / whole, 0.985 - left, body / whole))
-        top = bottom
-
-
 # -- drawing
 
 
-def _draw_panel(
-    axes: Axes, panel: Panel, drawn: Lanes, title: str, span_s: tuple[float, float], theme: Theme
-) -> None:
+def _draw_panel(axes: Axes, panel: Panel, drawn: Lanes, span_s: tuple[float, float], theme: Theme) -> None:
     axes.set_facecolor(theme.paper)
     axes.set_xlim(*span_s)
     axes.set_ylim(len(drawn.all) - 0.4, -0.6)
-    axes.set_title(title, loc="left", fontsize=10.5, color=theme.ink, fontweight="bold")
     axes.set_yticks(range(len(drawn.all)), [lane.label for lane in drawn.all], fontsize=9)
     axes.tick_params(colors=theme.ink, length=0, axis="y")
     axes.tick_params(colors=theme.ink, length=3, axis="x", labelsize=8.5)
@@ -208,8 +221,8 @@ def _write(axes: Axes, at: int, start_s: float, took_s: float, text: str, inches
     room = took_s * inches_per_s
     if not text or room < 0.2:
         return
-    if len(text) * _LETTER_IN + 0.12 > room:
-        text = text.rpartition("waits ")[2].rpartition("awaits ")[2]
+    if len(text) * _LETTER_IN + 0.1 > room and text[-2:] in (" s", "ms", "µs"):
+        text = text.partition(" ")[2]  # how long, without the verb
     if len(text) * _LETTER_IN + 0.06 > room:
         return
     box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
@@ -221,18 +234,19 @@ def _write(axes: Axes, at: int, start_s: float, took_s: float, text: str, inches
 def _mark_ends(axes: Axes, at: int, lane: Lane, origin_us: int, theme: Theme) -> None:
     """A triangle where the request was sent, a dot where its answer came, a cross where it failed."""
     if lane.sent_us is not None:
-        axes.plot((lane.sent_us - origin_us) / 1e6, at, marker=">", color=theme.ink, markersize=4.5, zorder=5)
+        axes.plot((lane.sent_us - origin_us) / 1e6, at, marker=">", color=theme.ink, markersize=4, zorder=5)
     if lane.answered_us is not None:
         marker = "X" if lane.failed else "o"
-        axes.plot((lane.answered_us - origin_us) / 1e6, at, marker=marker, color=theme.ink, markersize=5, zorder=5)
+        axes.plot((lane.answered_us - origin_us) / 1e6, at, marker=marker, color=theme.ink, markersize=4.5, zorder=5)
 
 
-def _draw_legend(figure: Figure, lanes: Sequence[Lanes], theme: Theme) -> None:
+def _legend_handles(lanes: Sequence[Lanes], theme: Theme) -> list[Any]:
+    """An entry for every look in use."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     used = {look for drawn in lanes for look in drawn.looks}
-    handles: list[Any] = [_mark(theme, ">", "sent"), _mark(theme, "o", "answered")]
+    handles: list[Any] = [_mark(theme, ">", "request sent"), _mark(theme, "o", "answer received")]
     if any(lane.failed for drawn in lanes for lane in drawn.requests):
         handles.append(_mark(theme, "X", "failed"))
     for name, look in LOOKS.items():
@@ -240,18 +254,24 @@ def _draw_legend(figure: Figure, lanes: Sequence[Lanes], theme: Theme) -> None:
             handles.append(Line2D([], [], color=theme.ink, linewidth=3, label=look.words))
         elif name in used:
             handles.append(Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=theme.paper, label=look.words))
-    legend = figure.legend(
+    if any(drawn.objects for drawn in lanes):
+        handles.append(Patch(facecolor=theme.object_lane, edgecolor=theme.faint, label="grey lane: who is inside an object"))
+    return handles
+
+
+def _draw_legend(figure: Figure, handles: Sequence[Any], top: float, theme: Theme) -> None:
+    figure.legend(
         handles=handles,
         loc="upper left",
-        ncols=min(len(handles), 5),
+        ncols=min(len(handles), _LEGEND_COLUMNS),
         frameon=False,
         fontsize=8.5,
-        bbox_to_anchor=(0.005, 0.999),
+        bbox_to_anchor=(0.0, top),
+        borderaxespad=0.0,
         handlelength=2.2,
         columnspacing=1.4,
         labelcolor=theme.ink,
     )
-    legend.set_zorder(10)
 
 
 def _mark(theme: Theme, marker: str, words: str) -> Any:
@@ -265,7 +285,8 @@ def _mark(theme: Theme, marker: str, words: str) -> Any:
 
 def _alt(panel: Panel, drawn: Lanes) -> str:
     """The picture in words: its sentence, then each lane's stretches."""
-    lines = [panel.title or f"Timeline of {len(drawn.requests)} requests and {len(drawn.objects)} objects."]
+    said = f"{panel.title}: {panel.claim}" if panel.claim else panel.title
+    lines = [said or f"Timeline of {len(drawn.requests)} requests and {len(drawn.objects)} objects."]
     for lane in drawn.requests:
         told = ", ".join(f"{LOOKS[bar.look].words} for {exact(bar.end_us - bar.start_us)}" for bar in lane.bars)
         lines.append(f"{lane.label}: {told or 'no time at all'}.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dosim import Simulation
+from dosim.web.errors import JsException
 from dosim.workers import DurableObject
 
 if TYPE_CHECKING:
@@ -119,3 +120,80 @@ def test_cell_by_cell_after_nest_asyncio(start_kernel: Callable[[], Kernel], exp
     assert "nest_asyncio 1.6" in warning and "Run All" in warning and "import nest_asyncio2" in warning
     assert "ipykernel_" in warning.partition(": RuntimeWarning")[0], "the warning points at the cell"
     assert [""] * 4 == [cell.stderr for cell in cells[3:]]
+
+
+class Echo(DurableObject):
+    async def later(self, text: str) -> str:
+        await asyncio.sleep(5)
+        return text
+
+
+def test_run_inside_a_running_loop() -> None:
+    """In asyncio.run(), run() and arun() give results and put the running loop and the current task back."""
+
+    async def main() -> list[object]:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        seen: list[object] = []
+        for number in (1, 2):
+            sim = Simulation(durable_objects={"ECHO": Echo}, seed=number)
+            stub = sim.env.ECHO.getByName("x")
+            seen.append(sim.run(stub.later("run")))
+            assert loop is asyncio.get_running_loop() and task is asyncio.current_task()
+            seen.append(await sim.arun(stub.later("arun")))
+            assert loop is asyncio.get_running_loop() and task is asyncio.current_task()
+            async with asyncio.timeout(60):  # the outer loop's own machinery needs its current task
+                await asyncio.sleep(0)
+            seen.append(sim.now.us // 1_000_000)
+        return seen
+
+    assert ["run", "arun", 10] * 2 == asyncio.run(main())
+
+
+def test_the_outer_loop_is_put_back_after_an_error() -> None:
+    """A run that raises leaves the running loop and the current task as they were."""
+
+    async def main() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        sim = Simulation(durable_objects={"ECHO": Echo})
+        with pytest.raises(JsException, match='missing 1 required'):
+            sim.run(sim.env.ECHO.getByName("x").later())
+        assert loop is asyncio.get_running_loop() and task is asyncio.current_task()
+        with pytest.raises(JsException, match='missing 1 required'):
+            await sim.arun(sim.env.ECHO.getByName("x").later())
+        assert loop is asyncio.get_running_loop() and task is asyncio.current_task()
+
+    asyncio.run(main())
+
+
+def test_simulations_side_by_side() -> None:
+    """Two simulations under arun() in two tasks of one loop do not disturb each other, and the loop's own work goes on."""
+
+    async def ticks(counted: list[int]) -> None:
+        while True:
+            counted.append(1)
+            await asyncio.sleep(0)
+
+    async def main() -> tuple[list[str], int]:
+        counted: list[int] = []
+        ticking = asyncio.create_task(ticks(counted))
+        sims = [Simulation(durable_objects={"ECHO": Echo}, seed=7) for _ in range(2)]
+        many = [[sim.env.ECHO.getByName("x").later("x") for _ in range(9_000)] for sim in sims]
+        await asyncio.gather(*[sim.arun(*calls) for sim, calls in zip(sims, many, strict=True)])
+        ticking.cancel()
+        return [sim.trace.digest for sim in sims], len(counted)
+
+    digests, counted = asyncio.run(main())
+
+    assert digests[0] == digests[1]
+    assert counted > 1
+
+
+def test_run_is_refused_inside_simulated_code() -> None:
+    """A coroutine that runs in a simulation cannot call sim.run() again: the error says to await."""
+    sim = Simulation(durable_objects={"ECHO": Echo})
+
+    async def outside() -> None:
+        sim.run(sim.env.ECHO.getByName("x").later("x"))
+
+    with pytest.raises(RuntimeError, match=r"inside simulated code.*await the call itself"):
+        sim.run(outside())

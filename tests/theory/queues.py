@@ -4,7 +4,10 @@ Plain batch means would need five million customers for intervals this narrow. S
 control variate (Lavenberg and Welch 1981): for each customer, the wait it would have if the queue had been empty `depth`
 arrivals before it. That is a function of the drawn gaps and services alone, never of what the simulator made of them,
 and its mean is known exactly from Spitzer's identity. The estimate of the simulator's mean wait stays unbiased (up to
-the usual effect of an estimated coefficient), its interval becomes narrower. `tests/theory/test_plain.py` does without.
+the usual effect of an estimated coefficient), its interval becomes narrower. `test_plain.py` does without.
+
+What the control leaves unexplained is skewed, so the intervals are a little too narrow: over 200 seeds they held the
+truth in 95 to 98 % of the runs, not 99 %. The tests are that much stricter than they say.
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ from dosim.workers import DurableObject
 
 #: Mean service, microseconds: rounding to whole ones changes no mean by more than 1 in 20,000.
 SERVICE_US = 10_000
-BATCHES = 40
-#: Student's t, two-sided 99 %: with a control (38 degrees of freedom), and without (39).
-T_CONTROLLED, T_PLAIN = 2.712, 2.708
+BATCHES = 20
+#: Student's t, two-sided 99 %: with a control (18 degrees of freedom), and without (19).
+T_CONTROLLED, T_PLAIN = 2.878, 2.861
 
 
 class Thread(DurableObject):

@@ -34,12 +34,12 @@ def test_spitzers_identity_reaches_pollaczek_khinchine(exponential: bool) -> Non
 @pytest.mark.parametrize(
     ("utilisation", "exponential", "customers", "depth", "within"),
     [
-        (0.5, False, 40_000, 6, 0.02),
-        (0.8, False, 60_000, 80, 0.02),
-        (0.95, False, 60_000, 300, 0.10),
-        (0.5, True, 40_000, 12, 0.02),
-        (0.8, True, 80_000, 160, 0.02),
-        (0.95, True, 80_000, 400, 0.10),
+        (0.5, False, 60_000, 8, 0.02),
+        (0.8, False, 150_000, 60, 0.02),
+        (0.95, False, 200_000, 400, 0.10),
+        (0.5, True, 80_000, 14, 0.02),
+        (0.8, True, 250_000, 130, 0.02),
+        (0.95, True, 300_000, 800, 0.10),
     ],
 )
 def test_mean_wait_is_pollaczek_khinchines(
