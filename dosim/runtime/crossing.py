@@ -16,7 +16,9 @@ def traceback_text(error: BaseException) -> str:
     """The traceback of an error: user code's frames as `module:line`, never a path of this machine."""
     lines = ["Traceback (most recent call last):\n"]
     lines += [f'  File "{module}:{line}", in {name}\n' for module, line, name in _frames(error.__traceback__)]
-    lines += traceback.TracebackException(type(error), error, None, compact=True).format_exception_only()
+    last = traceback.TracebackException(type(error), error, None, compact=True)
+    last.__notes__ = None  # type: ignore[attr-defined]  # notes are dosim's, the text is the platform's
+    lines += last.format_exception_only()
     return "".join(lines)
 
 

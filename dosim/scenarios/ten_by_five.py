@@ -399,4 +399,4 @@ def _figure(results: Sequence[Result], **options: Any) -> Figure:
         )
         for result in results
     ]
-    return panels(shown, x_label="seconds after the requests have reached the object, all in the same microsecond", **options)
+    return panels(shown, x_label="seconds after the requests arrived, all in the same microsecond", **options)

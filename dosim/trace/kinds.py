@@ -34,8 +34,8 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "reply": ("held_us",),
     "result": ("ok",),
     # an object's life
-    "section_start": ("kind",),
-    "section_end": ("kind", "ok"),
+    "section_start": ("section",),
+    "section_end": ("section", "ok"),
     "storage": ("operation", "key"),
     "commit": ("writes", "confirm_us"),
     "commit_failed": ("error",),

@@ -84,7 +84,7 @@ def read_lanes(
 ) -> Lanes:
     """Lanes of these requests (numbers, or what `client.fetch()` returned), or of all that came from outside.
 
-    `names` replaces a request's label. Raises ValueError for a request that the trace does not have.
+    `names` says what a request is called in the picture. Raises ValueError for a request that the trace does not have.
     """
     story = Story(trace)
     wanted = story.requests if requests is None else [_number(request, story) for request in requests]
@@ -115,7 +115,7 @@ def _request_lane(story: Story, request: int, name: str | None) -> Lane:
     failed = end is not None and (end[2] == "failed" or (end[2] == "result" and not end[6][0]))
     return Lane(
         "request",
-        name or (f"#{request} {story.place(request)}" if story.place(request) else f"#{request} {story.what(request)}"),
+        f"from {name}" if name else story.name(request),
         tuple(_merged(parts)),
         request,
         records[0][0],

@@ -34,7 +34,9 @@ _FOOT_IN: Final = 0.2
 _LETTER_IN: Final = 0.062
 _LABEL_IN: Final = 0.083
 _WORDS_IN: Final = 0.0775
-_LEGEND_COLUMNS: Final = 5
+_LEGEND_COLUMNS: Final = 4
+#: Sizes of a bar's text, points: the largest that fits.
+_SIZES: Final = (7.5, 6.5, 5.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,17 +220,16 @@ def _text(lane: Lane, bar: Bar) -> str:
 
 
 def _write(axes: Axes, at: int, start_s: float, took_s: float, text: str, inches_per_s: float) -> None:
+    """Text in the middle of a bar, with room round it; shorter or smaller where there is less; none where there is none."""
     room = took_s * inches_per_s
-    if not text or room < 0.2:
-        return
-    if len(text) * _LETTER_IN + 0.1 > room and text[-2:] in (" s", "ms", "µs"):
+    if len(text) * _LETTER_IN + 0.4 > room and text[-2:] in (" s", "ms", "µs"):
         text = text.partition(" ")[2]  # how long, without the verb
-    if len(text) * _LETTER_IN + 0.06 > room:
+    size = next((size for size in _SIZES if text and len(text) * _LETTER_IN * size / _SIZES[0] + 0.06 <= room), None)
+    if size is None:
         return
     box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
-    axes.text(
-        start_s + took_s / 2, at + 0.03, text, ha="center", va="center", fontsize=7.5, color="#1A1A1A", bbox=box, zorder=4
-    )
+    x, y = start_s + took_s / 2, at + 0.03
+    axes.text(x, y, text, ha="center", va="center", fontsize=size, color="#1A1A1A", bbox=box, zorder=4)
 
 
 def _mark_ends(axes: Axes, at: int, lane: Lane, origin_us: int, theme: Theme) -> None:
