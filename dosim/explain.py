@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Final
 
@@ -28,9 +28,33 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
 }
 _PART_OF: Final = {state: part for part, states in PARTS.items() for state in states}
 
+#: What a request is doing after a mark, until its next one: for requests that have no answer yet.
+_OPEN: Final = {
+    "send": "client link",
+    "edge": "edge routing",
+    "isolate": "worker start",
+    "leave": "hop",
+    "arrive": "input gate",
+    "queue": "one at a time",
+    "enter": "input gate",
+    "construct": "constructor",
+    "start": "awaiting",
+    "resume": "awaiting",
+    "cpu": "awaiting",
+    "worker": "awaiting",
+    "call": "output gate",
+    "return": "output gate",
+    "throw": "output gate",
+    "turn_away": "output gate",
+    "reply": "hop back",
+}
+
 #: A request's number as the runtime writes it, but not inside the quotes of an object's name.
 _NUMBER: Final = re.compile(r"(?:\bchain )?(?<!['\"\w])#(\d+)")
 _ENDS: Final = frozenset({"return", "throw", "turn_away"})
+_ANSWERS: Final = frozenset({"response", "failed", "result"})
+#: The detail of a segment that is not over.
+_NOT_YET: Final = "something that has not come yet"
 
 
 def part_of(state: str) -> str:
@@ -59,7 +83,9 @@ class Story:
         self._queueing: set[str] = set()
         for request, records in self.records.items():
             self._heads[request] = records[0]
+        self.last_us = 0
         for raw in trace.raw:
+            self.last_us = max(self.last_us, raw[0])
             kind, actor, request = raw[2], raw[3], raw[4]
             if kind == "start":
                 self._starts.setdefault(actor, []).append((raw[0], request))
@@ -152,6 +178,36 @@ class Story:
         known = {self.root(holder)} if holder else set()
         first = [holder] if holder else []
         return first + [r for r in others if r != segment.request and self.root(r) not in known]
+
+    def answer(self, request: int) -> RawRecord | None:
+        """The record that ends a request: its response, failure or result; of an alarm, the end of its handler."""
+        records = self.records.get(request, [])
+        alarm = any(raw[2] == "call" and raw[6][1] == "alarm" for raw in records)
+        ends = _ENDS if alarm else _ANSWERS
+        return next((raw for raw in records if raw[2] in ends), None)
+
+    def segments(self, request: int) -> list[Segment]:
+        """The request's life in segments without gaps; of one without an answer, up to the last record of the trace."""
+        parts = segments(self.trace, request, index=self.records)
+        return parts if self.answer(request) is not None else [*parts, *self._still(request, parts)]
+
+    def _still(self, request: int, parts: list[Segment]) -> Iterator[Segment]:
+        """What a request without an answer has been doing since its last mark: its own wait, or its open call's life."""
+        records = self.records[request]
+        at_us = parts[-1].end_us if parts else records[0][0]
+        waited_for = [child for child in self._children.get(request, ()) if self.answer(child) is None]
+        if waited_for and _OPEN.get(self._last_mark(records)[2]) == "awaiting":
+            for part in self.segments(waited_for[-1]):
+                if part.end_us > at_us:
+                    start_us = max(part.start_us, at_us)
+                    yield replace(part, start_us=start_us)
+        elif self.last_us > at_us:
+            mark = self._last_mark(records)
+            yield Segment(_OPEN.get(mark[2], "awaiting"), at_us, self.last_us, request, mark[3], _NOT_YET)
+
+    @staticmethod
+    def _last_mark(records: list[RawRecord]) -> RawRecord:
+        return next((raw for raw in reversed(records) if raw[2] in _OPEN), records[0])
 
     def sections(self, request: int) -> list[tuple[str, int, int | None]]:
         """(kind, from, to) of the critical sections that a request opened; `to` is None while one is open."""
@@ -275,15 +331,13 @@ def explain(trace: Trace, request: int, *, story: Story | None = None) -> Explan
             f"request={request} is not in the trace, which keeps {trace.retention!r} of its records"
             + (f": give one of {shown}." if numbers else " and has no request at all.")
         )
-    parts = segments(trace, request, index=known.records)
+    parts = known.segments(request)
     teller = _Teller(known, request)
     told = [*teller.of_segments(parts), *teller.of_events()]
     told.sort(key=lambda sentence: (sentence.start_us, sentence.duration_us > 0))
     records = known.records[request]
-    end = _answer(records)
+    end = known.answer(request)
     latency_us = None if end is None else end[0] - records[0][0]
-    if end is None:
-        told.append(teller.unanswered(records))
     heading = _heading(known, request, records, end)
     return Explanation(request, heading, records[0][0], latency_us, tuple(told), tuple(parts))
 
@@ -291,27 +345,13 @@ def explain(trace: Trace, request: int, *, story: Story | None = None) -> Explan
 def slowest(story: Story) -> int:
     """The request from outside that took longest. Raises ValueError when none has been answered."""
     took = [
-        (end[0] - records[0][0], -request)
+        (end[0] - story.records[request][0][0], -request)
         for request in story.requests
-        if (end := _answer(records := story.records[request])) is not None
+        if (end := story.answer(request)) is not None
     ]
     if not took:
         raise ValueError("the trace has no request that was answered: give a request's number.")
     return -max(took)[1]
-
-
-def _answer(records: Iterable[RawRecord]) -> RawRecord | None:
-    """The record that ends a request: its response, failure or result; of an alarm, the end of its handler."""
-    last: RawRecord | None = None
-    alarm = False
-    for raw in records:
-        if raw[2] in ("response", "failed", "result"):
-            return raw
-        if raw[2] == "call" and raw[6][1] == "alarm":
-            alarm = True
-        if alarm and raw[2] in ("return", "throw", "turn_away"):
-            last = raw
-    return last
 
 
 def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecord | None) -> str:
@@ -364,21 +404,6 @@ class _Teller:
                     what = self.story.what(member)
                     yield Sentence(raw[0], 0, f"{raw[3]} turned {what} away: {last_line(raw[6][0])}")
 
-    def unanswered(self, records: list[RawRecord]) -> Sentence:
-        """Where a request without an answer is now: the newest mark of it or of what it called."""
-        newest = max((r for member in self.family for r in self.story.records[member]), key=lambda r: r[1])
-        where = {
-            "send": "is on its way",
-            "edge": "is on its way",
-            "isolate": f"waits for {newest[3]} to start",
-            "leave": f"is on its way to {newest[3]}",
-            "arrive": f"waits at the input gate of {newest[3]}",
-            "queue": f"waits in line at {newest[3]}",
-            "construct": f"waits for the constructor of {newest[3]}",
-            "reply": "has been answered, and the answer is on its way",
-        }.get(newest[2], f"is in {newest[3]}, whose code waits for something")
-        return Sentence(max(newest[0], records[0][0]), 0, f"Since then it {where}.")
-
     def _code(self, request: int, actor: str) -> str:
         """The code that ran: "the Worker in NRT", or "Counter('a').increment"."""
         if actor.startswith("worker"):
@@ -425,6 +450,8 @@ class _Teller:
         return f"the response travelled {took} back to {segment.actor}."
 
     def _one_at_a_time(self, segment: Segment, took: str) -> str:
+        if segment.detail == _NOT_YET:
+            return f"it has waited {took} in line at {segment.actor} so far, which serves one request at a time."
         return (
             f"it waited {took} in line at {segment.actor}, which served one request at a time:"
             f" {self._held(segment)}{self._others(segment)}."

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from dosim.platform.facts import FOREIGN_KEY_RESET_TEXT, Platform
 from dosim.storage.sql import CommitRefused, SqlDatabase
 from dosim.web.errors import JsException
-from dosim.web.sizes import may_exceed, serialized_size, text_size
+from dosim.web.sizes import may_exceed, row_size, serialized_size
 
 _MISSING: Final = object()
 _ALARM: Final = "\0alarm"
@@ -26,8 +26,8 @@ _HIDDEN_TABLES: Final = {
     _METADATA: "CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)",
 }
 _TOO_BIG: Final = "string or blob too big: SQLITE_TOOBIG"
-#: SQLite's record header and row overhead around a key-value row, bytes (recorded by bisection).
-ROW_OVERHEAD_BYTES: Final = 9
+#: Keys and values that are certainly smaller are not measured.
+_MEASURED_FROM_BYTES: Final = 1_000_000
 PAGE_BYTES: Final = 4096
 
 
@@ -183,8 +183,7 @@ class Storage:
 
     def put(self, key: str, value: object) -> None:
         """Set a key to a value that is already a clone. Raises the platform's error above the size limit."""
-        if len(key) > 1_000_000 or may_exceed(value, 1_000_000):
-            self.check_size(key, value)
+        self.check_size(key, value)
         self.begin_write()
         kv = self.kv
         old = kv.get(key, _MISSING)
@@ -197,10 +196,16 @@ class Storage:
 
     def check_size(self, key: str, value: object) -> None:
         """Raises the platform's error when key and value do not fit in a row."""
-        key_bytes = text_size(key) - 2 if key.isascii() else len(key.encode("utf-8", "surrogatepass"))
-        pair_bytes = key_bytes + serialized_size(value)
-        limit = self.platform.kv_pair_limit_bytes
-        if pair_bytes > (limit if limit is not None else self.platform.row_limit_bytes - ROW_OVERHEAD_BYTES):
+        if len(key) < _MEASURED_FROM_BYTES and not may_exceed(value, _MEASURED_FROM_BYTES):
+            return
+        key_bytes = len(key.encode("utf-8", "surrogatepass"))
+        value_bytes = serialized_size(value)
+        pair_limit_bytes = self.platform.kv_pair_limit_bytes
+        if pair_limit_bytes is not None:
+            fits = key_bytes + value_bytes <= pair_limit_bytes
+        else:
+            fits = row_size(key_bytes, value_bytes) <= self.platform.row_limit_bytes
+        if not fits:
             raise JsException(_TOO_BIG)
 
     def delete(self, key: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dosim.explain import Story
-from dosim.trace import Segment, Trace, segments
+from dosim.trace import Segment, Trace
 
 #: More requests than this do not fit a picture that can be read.
 MOST_REQUESTS: Final = 60
@@ -110,9 +110,9 @@ def _short(story: Story, request: int, names: Mapping[int, str]) -> str:
 
 def _request_lane(story: Story, request: int, name: str | None) -> Lane:
     records = story.records[request]
-    parts = segments(story.trace, request, index=story.records)
-    end = next((raw for raw in records if raw[2] in ("response", "failed", "result")), None)
-    failed = end is not None and (end[2] == "failed" or (end[2] == "result" and not end[6][0]))
+    parts = story.segments(request)
+    end = story.answer(request)
+    failed = end is not None and (end[2] in ("failed", "throw", "turn_away") or (end[2] == "result" and not end[6][0]))
     return Lane(
         "request",
         f"from {name}" if name else story.name(request),
@@ -163,14 +163,14 @@ def _inside(story: Story, visits: list[tuple[int, int, int]], calls: Mapping[int
     for start_us, end_us in zip(cuts, cuts[1:], strict=False):
         inside = [request for begun, ended, request in visits if begun <= start_us and ended >= end_us]
         if inside:
-            text = calls.get(inside[0], f"#{inside[0]}") if len(inside) == 1 else f"{len(inside)} at once"
+            text = calls.get(inside[0], f"#{inside[0]}") if len(inside) == 1 else f"{len(inside)} inside at once"
             yield Bar(start_us, end_us, _look_inside(story, inside, start_us, end_us), text)
 
 
 def _look_inside(story: Story, inside: Iterable[int], start_us: int, end_us: int) -> str:
     """ "running" when code of one of them computes in this stretch, else "awaiting"."""
     for request in inside:
-        for segment in segments(story.trace, request, index=story.records):
+        for segment in story.segments(request):
             if segment.state == "running" and segment.start_us < end_us and segment.end_us > start_us:
                 return "running"
     return "awaiting"

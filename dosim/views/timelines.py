@@ -145,7 +145,8 @@ def _title(panel: Panel, drawn: Lanes, width: float) -> list[str]:
         more += ", " if more else ""
         more += f"the first {len(drawn.objects)} of {len(drawn.objects) + drawn.objects_left_out} objects"
     title = f"{panel.title} ({more})" if panel.title and more else panel.title or more
-    return [title, *textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))]
+    lines = textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))
+    return [title, *lines] if title else lines
 
 
 def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, theme: Theme) -> None:

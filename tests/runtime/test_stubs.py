@@ -64,7 +64,7 @@ def test_a_stub_held_by_another_object_breaks_as_well() -> None:
         try:
             return await story.on(o.held, saying("ok"))
         except Exception as error:  # noqa: BLE001
-            return seen(error)
+            return list(seen(error))
 
     results = story.play((0, "B:y", uses), (1, "A:x", _abort), (2, "B:y", uses), (3, "C:z", uses))
     assert results == ["ok", GONE, list(GONE), "ok"]
