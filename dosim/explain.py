@@ -49,6 +49,19 @@ _OPEN: Final = {
     "reply": "hop back",
 }
 
+_STANDING: Final = {
+    "client link": "on its way from",
+    "edge routing": "at the",
+    "worker start": "waiting for the start of",
+    "hop": "on its way to",
+    "input gate": "waiting at the input gate of",
+    "one at a time": "waiting in line at",
+    "constructor": "waiting for the constructor of",
+    "awaiting": "awaiting something in",
+    "output gate": "in the output gate on the way to or from",
+    "hop back": "on its way back from",
+}
+
 #: A request's number as the runtime writes it, but not inside the quotes of an object's name.
 _NUMBER: Final = re.compile(r"(?:\bchain )?(?<!['\"\w])#(\d+)")
 _ENDS: Final = frozenset({"return", "throw", "turn_away"})
@@ -205,6 +218,15 @@ class Story:
             mark = self._last_mark(records)
             yield Segment(_OPEN.get(mark[2], "awaiting"), at_us, self.last_us, request, mark[3], _NOT_YET)
 
+    def standing(self, request: int) -> Segment:
+        """Where a request without an answer stands at the end of the trace, as a segment that has just begun."""
+        mark = self._last_mark(self.records[request])
+        state = _OPEN.get(mark[2], "awaiting")
+        waited_for = [child for child in self._children.get(request, ()) if self.answer(child) is None]
+        if waited_for and state == "awaiting":
+            return self.standing(waited_for[-1])
+        return Segment(state, self.last_us, self.last_us, request, mark[3])
+
     @staticmethod
     def _last_mark(records: list[RawRecord]) -> RawRecord:
         return next((raw for raw in reversed(records) if raw[2] in _OPEN), records[0])
@@ -338,6 +360,9 @@ def explain(trace: Trace, request: int, *, story: Story | None = None) -> Explan
     records = known.records[request]
     end = known.answer(request)
     latency_us = None if end is None else end[0] - records[0][0]
+    if end is None:
+        now = known.standing(request)
+        told.append(Sentence(now.start_us, 0, f"Here the trace ends: it is still {_STANDING[now.state]} {now.actor}."))
     heading = _heading(known, request, records, end)
     return Explanation(request, heading, records[0][0], latency_us, tuple(told), tuple(parts))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosim.platform.facts import TRANSACTION_SQL_TEXT, Platform
 from dosim.storage.authorizer import Authorizer, is_reserved_rename
 from dosim.storage.functions import add_functions
-from dosim.storage.statements import TRANSACTION_WORDS, Script, Statement, read_script
+from dosim.storage.statements import Script, Statement, read_script
 from dosim.web.errors import JsException
 from dosim.web.values import BIGINT_FROM, JsBigInt, JsDict, clone, js_text
 
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 #: Statement text, bytes, comments included (recorded).
 SQL_LENGTH_BYTES: Final = 100_000
-_ENDED: Final = object()
 _NO_STATEMENT: Final = "SQL code did not contain a statement."
 _ONLY_LAST: Final = (
     "When executing multiple SQL statements in a single call, only the last statement can have parameters."
 )
 _WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
+#: Marks the platform's own statements: Python keeps prepared statements by their text, and user code's are checked.
+_OWN: Final = "/*dosim*/ "
+#: SQLite 3.54's words for what older ones say.
+_REWORDED: Final = {"too many levels of trigger recursion": "triggers nested too deep"}
 _script = lru_cache(maxsize=512)(read_script)
 
 #: SQLite's result codes by number. Source: sqlite.org/rescode.html
@@ -62,7 +65,7 @@ def sql_error(error: sqlite3.Error) -> JsException:
             return JsException(_WRONG_COUNT)
         return JsException(f"{message}: SQLITE_ERROR")
     name = _CODES.get(code & 0xFF, "SQLITE_ERROR")
-    text = f"{message}: {name}"
+    text = f"{_REWORDED.get(message, message)}: {name}"
     if code > 0xFF and name == "SQLITE_CONSTRAINT" and code >> 8 in _CONSTRAINTS:
         text += f" (extended: SQLITE_CONSTRAINT_{_CONSTRAINTS[code >> 8]})"
     return JsException(text)
@@ -118,7 +121,7 @@ class SqlDatabase:
     def internal(self, statement: str) -> None:
         """Run a statement of the platform's own, past the authorizer."""
         with self._authorizer.set_aside():
-            self._connection.execute(statement)
+            self._connection.execute(_OWN + statement)
 
     def begin(self) -> None:
         if not self._begun:
@@ -168,13 +171,13 @@ class SqlDatabase:
 
     def has_table(self, name: str) -> bool:
         with self._authorizer.set_aside():
-            found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+            found = self._connection.execute(f"{_OWN}SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
         return found is not None
 
     def pages_in_use(self) -> int:
         with self._authorizer.set_aside():
-            pages: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
-            free: int = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+            pages: int = self._connection.execute(f"{_OWN}PRAGMA page_count").fetchone()[0]
+            free: int = self._connection.execute(f"{_OWN}PRAGMA freelist_count").fetchone()[0]
         return pages - free
 
     # -- user statements
@@ -183,35 +186,34 @@ class SqlDatabase:
         """Run the statements of `query`; the cursor is the last one's. Raises JsException in the platform's words."""
         if len(query.encode("utf-8", "surrogatepass")) > SQL_LENGTH_BYTES:
             raise JsException("statement too long: SQLITE_TOOBIG")
+        values = [bind(value) for value in bindings]
         script: Script = _script(query)
         if not script.statements:
             raise JsException(_NO_STATEMENT)
-        for statement in script.statements[:-1]:
+        last = len(script.statements) - (0 if script.empty_tail else 1)
+        for statement in script.statements[:last]:
             if statement.parameters:
                 self._prepare_only(statement)
                 raise JsException(_ONLY_LAST)
-            self._run(statement, []).drain()
+            self._run(statement, []).finish()
         if script.empty_tail:
-            self._run(script.statements[-1], bindings).drain()
             raise JsException(_NO_STATEMENT)
-        return self._run(script.statements[-1], bindings)
+        return self._run(script.statements[-1], values)
 
     def _prepare_only(self, statement: Statement) -> None:
         """Let SQLite object to the statement itself first, as preparing it does."""
+        explain = "" if statement.word == "EXPLAIN" else "EXPLAIN "
         try:
-            self._connection.execute(f"EXPLAIN {statement.text}", [None] * statement.parameters).close()
+            self._connection.execute(explain + statement.text, [None] * statement.parameters).close()
         except sqlite3.Error as error:
-            raise sql_error(error) from None
+            raise self._failed(error, statement, statement.parameters) from None
 
-    def _run(self, statement: Statement, bindings: list[object]) -> Cursor:
-        if statement.word in TRANSACTION_WORDS:
-            raise JsException(TRANSACTION_SQL_TEXT)
+    def _run(self, statement: Statement, values: list[float | str | bytes | None]) -> Cursor:
         if is_reserved_rename(statement.text):
             raise JsException("not authorized: SQLITE_AUTH")
-        values = [bind(value) for value in bindings]
         if statement.writes:
             self._owner.begin_write()
-        self._authorizer.touched.clear()
+        self._authorizer.prepare()
         before = self._connection.total_changes
         try:
             cursor = self._connection.execute(statement.text, values)
@@ -220,10 +222,11 @@ class SqlDatabase:
         except OverflowError:
             raise JsException("string or blob too big: SQLITE_TOOBIG") from None
         written = self._rows_written(self._connection.total_changes - before)
-        names = [statement.column_name(column[0]) for column in cursor.description or ()]
-        return Cursor(self, self._owner, cursor, names, written)
+        return Cursor(self, self._owner, cursor, written)
 
     def _failed(self, error: sqlite3.Error, statement: Statement, given: int) -> JsException:
+        if self._authorizer.transaction:
+            return JsException(TRANSACTION_SQL_TEXT)
         if self._begun and not self._connection.in_transaction and not self.transaction_lost:
             self.transaction_lost = True
             self._owner.sql_rolled_back()
@@ -242,8 +245,8 @@ class SqlDatabase:
         indexes = 0
         with self._authorizer.set_aside():
             for table in inserted | {table for table, _ in updated}:
-                for _, index, *_ in self._connection.execute(f'PRAGMA index_list("{table}")').fetchall():
-                    columns = {row[2] for row in self._connection.execute(f'PRAGMA index_info("{index}")')}
+                for _, index, *_ in self._connection.execute(f'{_OWN}PRAGMA index_list("{table}")').fetchall():
+                    columns = {row[2] for row in self._connection.execute(f'{_OWN}PRAGMA index_info("{index}")')}
                     touched = table in inserted or any(t == table and c in columns for t, c in updated)
                     indexes += touched
         return changes * (1 + indexes)

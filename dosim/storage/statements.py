@@ -9,16 +9,17 @@ from sqlite3 import complete_statement
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))"""
     r"""|(?P<string>'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?)"""
-    r"""|(?P<parameter>\?\d*|[:@$][A-Za-z_][\w$:]*)"""
+    r"""|(?P<parameter>\?\d*|[:@$][\w$]+)"""
     r"""|(?P<end>;)"""
     r"""|(?P<word>[A-Za-z_\x80-\U0010ffff][\w$]*)"""
     r"""|(?P<other>\d[\w.]*|.)""",
     re.DOTALL | re.VERBOSE,
 )
 _WRITES = frozenset(("INSERT", "UPDATE", "DELETE", "REPLACE"))
-_READS = frozenset(("SELECT", "VALUES", "PRAGMA", "EXPLAIN"))
-#: Statements that the platform keeps for itself.
-TRANSACTION_WORDS = frozenset(("BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"))
+#: First words of statements that write nothing. Those that begin or end a transaction are refused before they run.
+_READS = frozenset(
+    ("SELECT", "VALUES", "PRAGMA", "EXPLAIN", "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE")
+)
 
 
 @dataclass(frozen=True, slots=True)
