@@ -76,7 +76,7 @@ def bind(value: object) -> float | str | bytes | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return value
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, bool):
         return js_text(value)
     if isinstance(value, JsBigInt):
@@ -100,6 +100,11 @@ def unbind(value: Any) -> object:
     return value
 
 
+def _text(value: bytes) -> str:
+    """Text that is no UTF-8 is read with U+FFFD in it, as JavaScript does."""
+    return str(value, "utf-8", "replace")
+
+
 class SqlDatabase:
     """One object's SQLite database in memory."""
 
@@ -109,6 +114,7 @@ class SqlDatabase:
         if packed:
             connection.deserialize(packed)
         self._authorizer = Authorizer()
+        connection.text_factory = _text
         connection.execute("PRAGMA foreign_keys = ON")
         _set_limits(connection, platform)
         add_functions(connection, owner.surroundings)
@@ -222,7 +228,8 @@ class SqlDatabase:
         except OverflowError:
             raise JsException("string or blob too big: SQLITE_TOOBIG") from None
         written = self._rows_written(self._connection.total_changes - before)
-        return Cursor(self, self._owner, cursor, written)
+        names = [statement.column_name(column[0]) for column in cursor.description or ()]
+        return Cursor(self, self._owner, cursor, names, written)
 
     def _failed(self, error: sqlite3.Error, statement: Statement, given: int) -> JsException:
         if self._authorizer.transaction:

@@ -65,7 +65,7 @@ def _end_of(value: object, start: int, seen: dict[int, int]) -> int:
         for key, item in value.items():
             end = _end_of(item, _end_of(int(key) if is_index(key) else key, end, seen), seen)
         return end + 1 + _varint(len(value))
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):  # a call's arguments are a tuple
         end = start + 1 + _varint(len(value))
         for item in value:
             end = _end_of(item, end, seen)
@@ -106,7 +106,7 @@ def may_exceed(value: object, limit_bytes: int) -> bool:
             bound_bytes += item.bit_length() // 8
         elif isinstance(item, (Exception, StoredError)):
             bound_bytes += 2 * len(_error_text(item))
-        elif isinstance(item, (dict, list, set)) and id(item) not in seen:
+        elif isinstance(item, (dict, list, tuple, set)) and id(item) not in seen:
             seen.add(id(item))
             if isinstance(item, dict):
                 bound_bytes += sum(16 + 2 * len(key) for key in item)

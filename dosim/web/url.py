@@ -85,9 +85,14 @@ def parse_url(text: str, base: str | None = None) -> Url | None:
     return _parse(text, base)
 
 
-@lru_cache(maxsize=4096)
+#: URLs that are normal already: plain host, no port, no dots in the path, nothing to encode.
+_NORMAL = re.compile(r"https?://(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*/[A-Za-z0-9/_~-]*(?:\?[A-Za-z0-9=&_~.-]*)?")
+
+
 def normal_url(text: str) -> str | None:
     """The absolute URL `text` names, normalised; None when it names none."""
+    if _NORMAL.fullmatch(text):
+        return text
     url = _parse(text, None)
     return None if url is None else url.href
 
