@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import Context
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from dosim.runtime.crossing import as_error
@@ -87,13 +87,10 @@ def _method(user: object, call: Call) -> Callable[..., Any]:
 
 def relaxed(method: Callable[..., Any], given: int) -> Callable[..., Any]:
     """The handler, with surplus arguments dropped."""
-    try:
-        parameters = inspect.signature(method).parameters.values()
-    except (TypeError, ValueError):
+    code: CodeType | None = getattr(getattr(method, "__func__", method), "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS:
         return method
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return method
-    takes = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+    takes = code.co_argcount - hasattr(method, "__self__")
     return method if takes >= given else lambda *args: method(*args[:takes])
 
 

@@ -201,7 +201,7 @@ def test_a_reset_between_call_and_arrival_is_seen_by_a_bound_stub() -> None:
             try:
                 return await story.on(stub, saying("late"))
             except Exception as error:  # noqa: BLE001
-                return seen(error)
+                return list(seen(error))
 
         return (await asyncio.gather(kill(), late()))[1]
 
