@@ -184,6 +184,7 @@ class Instance:
         """The handler of `call` has ended: its answer leaves through the output gate."""
         if self.in_flight.pop(call, self) is self or self.broken is not None:
             return
+        call.task = None  # the task knows its context, which knows the call: no cycle is left behind
         now_us = self.loop.time_us()
         if error is None:
             call.last = self.world.emit(now_us, "return", self.label, call.id, call.last)

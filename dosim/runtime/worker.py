@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dosim.runtime.world import World
 
 
+_EMPTY = Context()
+
+
 class ExecutionContext:
     """What a WorkerEntrypoint gets as `ctx`."""
 
@@ -89,6 +92,7 @@ class WorkerRequest:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
+        self.call.task = None  # the task knows its context, which knows this request: no cycle is left behind
         if task.cancelled():
             self.answer(None, as_error(asyncio.CancelledError()))
             return
@@ -132,10 +136,15 @@ class WorkerRequest:
                 outbox.sort(key=lambda emitted: not emitted.is_fetch)
             for emitted in outbox:
                 self.world.routes.send(emitted, emitted.leave_us)
-        if self._finished and not self._pins and not self._waiting and self._held:
-            held, self._held = self._held, []
-            for stub in held:
-                stub.dispose()
+        if self._finished and not self._pins and not self._waiting:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """The request is over: what it held is disposed, and its context forgets it."""
+        held, self._held = self._held, []
+        for stub in held:
+            stub.dispose()
+        self.context = _EMPTY
 
     # -- Owner
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dosim.scenarios.registry import SCENARIOS, Scenario, find_scenario
+from dosim.scenarios.registry import SCENARIOS, BadArgument, Scenario, find_scenario
 
-__all__ = ["SCENARIOS", "Scenario", "find_scenario"]
+__all__ = ["SCENARIOS", "BadArgument", "Scenario", "find_scenario"]

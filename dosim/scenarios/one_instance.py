@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dosim.scenarios.blocks import Block, Code, Paragraph, Table, html_text, plain_text
+from dosim.scenarios.blocks import Block, Code, Paragraph, Table, counted, html_text, plain_text
 from dosim.scenarios.ten_by_five import check_requests
 from dosim.simulation import Simulation
 from dosim.trace import Trace
@@ -58,9 +58,9 @@ class OneInstance:
     @property
     def claim(self) -> str:
         return (
-            f"{len(self.rows)} requests for one name, sent from everywhere at the same instant, meet {self.workers}"
-            f" instances of the Worker, each with globals of its own, and {self.instances}"
-            f" Durable Object{'' if self.instances == 1 else ' instances'}."
+            f"{counted(len(self.rows), 'request')} for one name, sent from everywhere at the same instant, meet"
+            f" {counted(self.workers, 'Worker instance')}, each with globals of its own, and"
+            f" {counted(self.instances, 'Durable Object')}."
         )
 
     def summary(self) -> Table:
@@ -107,7 +107,7 @@ class OneInstance:
 
 
 def run(*, requests: int = 100, seed: int | str = 0) -> OneInstance:
-    """Run the scenario. Raises ValueError that names the argument and the fix."""
+    """Run the scenario. Raises BadArgument that names the argument and the fix."""
     check_requests(requests, MAX_REQUESTS)
     sim = Simulation.from_project(PROJECT, seed=seed)
     cities = _spread([city.name for city in sim.network.cities.values() if city.has_colo], requests)

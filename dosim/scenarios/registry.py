@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
+
+
+class BadArgument(ValueError):
+    """An argument of a scenario that cannot be: one paragraph that names it and the fix. `argument` is its name."""
+
+    def __init__(self, argument: str, value: object, fix: str) -> None:
+        super().__init__(f"{argument}={value!r} {fix}")
+        self.argument = argument
+        self.value = value
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +53,16 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 
 
 def find_scenario(name: str) -> Scenario:
-    """The scenario of this name. Raises ValueError with the nearest names, and all there are."""
+    """The scenario of this name. Raises BadArgument with the nearest names, and all there are."""
     found = SCENARIOS.get(name)
     if found is None:
-        near = difflib.get_close_matches(name, SCENARIOS, n=2, cutoff=0.5)
-        guess = f"did you mean {' or '.join(near)}? " if near else ""
-        raise ValueError(
-            f"{name!r} is neither a scenario nor a project folder: {guess}The scenarios are {', '.join(SCENARIOS)};"
-            " a project is a folder with a wrangler.jsonc."
+        raise BadArgument(
+            "scenario", name, f"is not known{did_you_mean(name, SCENARIOS)} Use one of {', '.join(SCENARIOS)}."
         )
     return found
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest ones there are, or a full stop."""
+    near = difflib.get_close_matches(name.casefold(), list(known), n=2, cutoff=0.5)
+    return f": did you mean {' or '.join(near)}?" if near else "."

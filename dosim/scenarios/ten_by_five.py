@@ -8,7 +8,7 @@ keyed by a call's place in the tree of calls, so a rehearsal gives each client's
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.explain import Explanation, Story, exact, explain, part_of
 from dosim.scenarios import desks
-from dosim.scenarios.blocks import Block, Code, Heading, Paragraph, Table, html_text, plain_text
+from dosim.scenarios.blocks import Block, Code, Heading, Paragraph, Table, counted, html_text, plain_text
+from dosim.scenarios.registry import BadArgument, did_you_mean
 from dosim.simulation import Client, ClientCall, Simulation
 from dosim.trace import Segment, Trace
 
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
 
 #: Where the clients are: the first ten on six continents, then more.
 CITIES: Final = (
-    *("London", "Tokyo", "New York", "São Paulo", "Lagos", "Sydney", "Mumbai", "Los Angeles", "Johannesburg", "Singapore"),
+    *(
+        "London",
+        "Tokyo",
+        "New York",
+        "São Paulo",
+        "Lagos",
+        "Sydney",
+        "Mumbai",
+        "Los Angeles",
+        "Johannesburg",
+        "Singapore",
+    ),
     *("Paris", "Toronto", "Seoul", "Buenos Aires", "Nairobi", "Auckland", "Delhi", "Seattle", "Cairo", "Jakarta"),
     *("Warsaw", "Mexico City", "Osaka", "Lima", "Accra", "Perth", "Dubai", "Chicago", "Istanbul", "Manila"),
 )
@@ -56,7 +68,7 @@ VARIANTS: Final[tuple[Variant, ...]] = (
         "one-at-a-time",
         desks.AwaitingDesk,
         False,
-        "If an object serves one request at a time, {n} requests of {s} that arrive together are answered after {ladder}:"
+        "If an object serves one request at a time, {requests} of {s} that arrive together are answered after {ladder}:"
         " the last waits {last_wait}. This is the popular belief about Durable Objects, and the article's.",
     ),
     Variant(
@@ -148,7 +160,10 @@ class Result:
         """A row for each client, first answered first."""
         rows = [_row(self.story, call) for call in self._calls]
         served = {raw[4]: raw[1] for raw in self.trace.raw if raw[2] == "start"}
-        order = {row.request: min(served[child] for child in self.story.family(row.request) if child in served) for row in rows}
+        order = {
+            row.request: min(served[child] for child in self.story.family(row.request) if child in served)
+            for row in rows
+        }
         return tuple(sorted(rows, key=lambda row: order[row.request]))
 
     @property
@@ -160,7 +175,9 @@ class Result:
         for row in self.rows:
             if row.client == client:
                 return explain(self.trace, row.request, story=self.story)
-        raise ValueError(f"client={client!r} is not in this run: use one of {', '.join(row.client for row in self.rows)}.")
+        raise ValueError(
+            f"client={client!r} is not in this run: use one of {', '.join(row.client for row in self.rows)}."
+        )
 
     def table(self) -> Table:
         return Table(COLUMNS, [row.cells() for row in self.rows], _RIGHT)
@@ -184,7 +201,9 @@ class Result:
         return _figure([self], **options)
 
     def __repr__(self) -> str:
-        return f"<{self.variant.name}: {len(self.rows)} requests, the last waited {seconds_text(self.rows[-1].waited_us)}>"
+        return (
+            f"<{self.variant.name}: {len(self.rows)} requests, the last waited {seconds_text(self.rows[-1].waited_us)}>"
+        )
 
     def _repr_html_(self) -> str:
         return html_text(self.blocks())
@@ -202,7 +221,7 @@ class TenByFive:
     def __getitem__(self, variant: str) -> Result:
         return next(result for result in self.results if result.variant is find_variant(variant))
 
-    def __iter__(self) -> Iterable[Result]:
+    def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
 
     @property
@@ -216,8 +235,7 @@ class TenByFive:
     @property
     def intro(self) -> str:
         """What all variants have in common."""
-        many = f"{self.requests} requests that take" if self.requests > 1 else "1 request that takes"
-        return f"{many} {self.seconds:g} s each reach one object at the same instant"
+        return f"{counted(self.requests, 'request')} of {self.seconds:g} s each, at an object at the same instant"
 
     def blocks(self, *, code: bool = False) -> list[Block]:
         blocks: list[Block] = [
@@ -261,32 +279,35 @@ def run(
 ) -> TenByFive:
     """Run the scenario. `variant`: one name or several (all of them unless told); `seconds`: what a request takes.
 
-    Raises ValueError that names the argument and the fix.
+    Raises BadArgument that names the argument and the fix.
     """
     names = [variant] if isinstance(variant, str) else variant
     chosen = VARIANTS if names is None else tuple(map(find_variant, names))
     check_requests(requests, MAX_REQUESTS)
     if not MIN_SECONDS <= seconds < MAX_SECONDS:
-        raise ValueError(
-            f"seconds={seconds:g} is out of range: give what a request takes, from {MIN_SECONDS:g} up to, and without,"
-            f" {MAX_SECONDS:g} seconds, where the platform's own limits would end it."
+        raise BadArgument(
+            "seconds",
+            seconds,
+            f"is out of range: give what a request takes, {MIN_SECONDS:g} or more and less than {MAX_SECONDS:g}, where the"
+            " platform's own limits would end it.",
         )
     return TenByFive([_play(one, requests, seconds, seed) for one in chosen], requests, seconds, seed)
 
 
 def check_requests(requests: int, most: int) -> None:
-    """Raise ValueError unless `requests` is a number of requests."""
+    """Raise BadArgument unless `requests` is a number of requests."""
     if not 1 <= requests <= most:
-        raise ValueError(f"requests={requests} is out of range: give how many clients send one, from 1 to {most}.")
+        raise BadArgument("requests", requests, f"is out of range: give how many clients send one, from 1 to {most}.")
 
 
 def find_variant(name: str) -> Variant:
-    """The variant of this name, or with this title. Raises ValueError that lists them."""
+    """The variant of this name, or with this title. Raises BadArgument that lists them."""
     wanted = name.casefold().replace(" ", "-")
     for variant in VARIANTS:
         if wanted in (variant.name, variant.title.casefold().replace(" ", "-")):
             return variant
-    raise ValueError(f"variant={name!r} is not known: use one of {', '.join(v.name for v in VARIANTS)}.")
+    names = [variant.name for variant in VARIANTS]
+    raise BadArgument("variant", name, f"is not known{did_you_mean(name, names)} Use one of {', '.join(names)}.")
 
 
 # -- one run
@@ -332,7 +353,13 @@ def _claim(variant: Variant, requests: int, seconds: float) -> str:
     each = f"{seconds:g} s"
     rungs = [f"{seconds * i:g}" for i in range(1, requests + 1)]
     ladder = ", ".join(rungs) if requests <= 3 else f"{rungs[0]}, {rungs[1]}, …, {rungs[-1]}"
-    return variant.claim.format(n=requests, s=each, ladder=f"{ladder} s", last_wait=f"{seconds * (requests - 1):g} s")
+    return variant.claim.format(
+        requests=counted(requests, "request"),
+        n=requests,
+        s=each,
+        ladder=f"{ladder} s",
+        last_wait=f"{seconds * (requests - 1):g} s",
+    )
 
 
 # -- what a run says

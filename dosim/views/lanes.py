@@ -79,9 +79,7 @@ class Lanes:
         return [look for look in dict.fromkeys([*LOOKS.values(), "closed"]) if look in used]
 
 
-def read_lanes(
-    trace: Trace, requests: Iterable[object] | None = None, names: Mapping[int, str] | None = None
-) -> Lanes:
+def read_lanes(trace: Trace, requests: Iterable[object] | None = None, names: Mapping[int, str] | None = None) -> Lanes:
     """Lanes of these requests (numbers, or what `client.fetch()` returned), or of all that came from outside.
 
     `names` says what a request is called in the picture. Raises ValueError for a request that the trace does not have.
@@ -92,7 +90,12 @@ def read_lanes(
     given = names or {}
     lanes = tuple(_request_lane(story, request, given.get(request)) for request in shown)
     family = {member for request in shown for member in story.family(request)}
-    calls = {member: name for request in shown for name in [_short(story, request, given)] for member in story.family(request)}
+    calls = {
+        member: name
+        for request in shown
+        for name in [_short(story, request, given)]
+        for member in story.family(request)
+    }
     objects = _object_lanes(story, family, calls)
     return Lanes(lanes, tuple(objects[:MOST_OBJECTS]), len(wanted) - len(shown), max(0, len(objects) - MOST_OBJECTS))
 

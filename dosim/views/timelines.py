@@ -83,13 +83,17 @@ def panels(
     titles = [_title(panel, drawn, width) for panel, drawn in zip(shown, lanes, strict=True)]
     handles = _legend_handles(lanes, theme)
     top_in = 0.12 + (0.3 if heading else 0) + _LEGEND_ROW_IN * -(-len(handles) // _LEGEND_COLUMNS) + 0.1
-    heights = [(_LINE_IN * len(title) + 0.08, _LANE_IN * len(drawn.all)) for drawn, title in zip(lanes, titles, strict=True)]
+    heights = [
+        (_LINE_IN * len(title) + 0.08, _LANE_IN * len(drawn.all)) for drawn, title in zip(lanes, titles, strict=True)
+    ]
     height = top_in + sum(map(sum, heights)) + _TICKS_IN * len(shown) + _FOOT_IN
     figure = _figure_class()(figsize=(width, height), facecolor=theme.paper)
     if heading:
         figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=12, fontweight="bold", va="top", color=theme.ink)
     _draw_legend(figure, handles, 1 - (0.08 + (0.3 if heading else 0)) / height, theme)
-    left = min(0.42, (0.25 + _LABEL_IN * max((len(lane.label) for drawn in lanes for lane in drawn.all), default=0)) / width)
+    left = min(
+        0.42, (0.25 + _LABEL_IN * max((len(lane.label) for drawn in lanes for lane in drawn.all), default=0)) / width
+    )
     span_s = _span_s(shown, lanes)
     y_in = height - top_in
     for panel, drawn, title, (title_in, body_in) in zip(shown, lanes, titles, heights, strict=True):
@@ -257,7 +261,9 @@ def _legend_handles(lanes: Sequence[Lanes], theme: Theme) -> list[Any]:
         elif name in used:
             handles.append(Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=theme.paper, label=look.words))
     if any(drawn.objects for drawn in lanes):
-        handles.append(Patch(facecolor=theme.object_lane, edgecolor=theme.faint, label="grey lane: who is inside an object"))
+        handles.append(
+            Patch(facecolor=theme.object_lane, edgecolor=theme.faint, label="grey lane: who is inside an object")
+        )
     return handles
 
 

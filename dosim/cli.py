@@ -1,0 +1,348 @@
+"""`dosim run | explain | conformance`: the command line.
+
+Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs); 2 an argument that cannot be, told in
+one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text in a pipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dosim.scenarios.blocks import Block
+
+#: The value that the platform's own Python runs with (recorded): sets of strings iterate in its order.
+HASH_SEED: Final = "111"
+#: Set in the process that has been started anew, so that it never starts another.
+_RESTARTED: Final = "DOSIM_HASH_SEED_IS_SET"
+
+
+class Refused(Exception):
+    """An argument that cannot be: its text is the paragraph that is printed."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Without `argv`: the process's own arguments, under `HASH_SEED`."""
+    if argv is None:
+        _restart_with_hash_seed()
+        argv = sys.argv[1:]
+    try:
+        options = _parser().parse_args(argv)
+        code: int = options.command(options)
+        sys.stdout.flush()
+    except Refused as refused:
+        print(f"dosim: {refused}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `dosim … | head`: whoever read has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    return code
+
+
+def _restart_with_hash_seed() -> None:
+    """Start this process anew, once, where strings hash as on the platform: it is decided when Python starts."""
+    if os.environ.get("PYTHONHASHSEED") == HASH_SEED or _RESTARTED in os.environ:
+        return
+    if os.name != "posix" or sys.platform == "emscripten" or not sys.executable:
+        return  # no exec here; what dosim itself does is the same under any value
+    environment = {**os.environ, "PYTHONHASHSEED": HASH_SEED, _RESTARTED: "1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+# -- arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one paragraph, as every other refusal."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Refused(f"{message.rstrip('.')}. `{self.prog} --help` lists what there is.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    from dosim import __version__
+    from dosim.scenarios import SCENARIOS
+
+    parser = _Parser(prog="dosim", description="A deterministic simulator of Cloudflare Durable Objects.")
+    parser.add_argument("--version", action="version", version=f"dosim {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    listed = "\n".join(f"  {scenario.name:<14} {scenario.shows}" for scenario in SCENARIOS.values())
+    run = commands.add_parser(
+        "run",
+        help="run a scenario, or a Python Workers project",
+        description=f"Run a scenario or a Python Workers project. Scenarios:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("target", metavar="SCENARIO|FOLDER", help="a scenario's name, or a folder with a wrangler.jsonc")
+    run.add_argument("--seed", type=_seed, help="everything random follows from it (default 0)")
+    run.add_argument("--trace", metavar="FILE", help="write the trace's records, one JSON object a line")
+    scenario = run.add_argument_group("of scenarios")
+    scenario.add_argument("--variant", action="append", metavar="NAME", help="only this variant; may be repeated")
+    scenario.add_argument("--requests", type=_whole, metavar="N", help="how many clients send a request")
+    scenario.add_argument("--seconds", type=_number, metavar="S", help="how long each request's handler takes")
+    scenario.add_argument("--json", action="store_true", help="rows in microseconds and trace digests, as JSON")
+    scenario.add_argument("--png", metavar="FILE", help="draw the timeline")
+    scenario.add_argument("--code", action="store_true", help="show the user code that is run")
+    project = run.add_argument_group("of projects")
+    project.add_argument("--get", metavar="URL", help="a path or a whole URL to request (default /)")
+    project.add_argument("--city", help="a name, a colo code or LATITUDE,LONGITUDE to send it from (default Ashburn)")
+    run.set_defaults(command=_run)
+
+    told = commands.add_parser("explain", help="say where the time of a request in a trace went")
+    told.add_argument("trace", metavar="TRACE.jsonl", help="a file that --trace or trace.to_jsonl() wrote")
+    told.add_argument("request", nargs="?", type=_whole, help="the request's number (default: the slowest)")
+    told.set_defaults(command=_explain)
+
+    judged = commands.add_parser("conformance", help="replay cases that were recorded from the real runtime")
+    judged.add_argument("paths", nargs="+", metavar="PATH", help="folders or files of cases")
+    judged.add_argument("--json", action="store_true", help="one row per case, as JSON")
+    judged.set_defaults(command=_conformance)
+    return parser
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number: write it in digits, such as 10") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number: write seconds such as 5 or 0.5, without a unit"
+        ) from None
+    return int(number) if number.is_integer() else number
+
+
+def _seed(text: str) -> int | str:
+    return int(text) if text.lstrip("-").isdecimal() else text
+
+
+# -- dosim run
+
+
+def _run(options: argparse.Namespace) -> int:
+    from dosim.scenarios import SCENARIOS
+
+    target: str = options.target
+    if target in SCENARIOS:
+        return _run_scenario(options)
+    if Path(target).exists() or os.sep in target or target.startswith("."):
+        return _run_project(options)
+    raise Refused(_no_such_target(target))
+
+
+def _no_such_target(target: str) -> str:
+    from dosim.scenarios import SCENARIOS
+    from dosim.scenarios.registry import did_you_mean
+
+    return (
+        f"{target!r} is neither a scenario nor a project folder{did_you_mean(target, SCENARIOS)} The scenarios are"
+        f" {', '.join(SCENARIOS)}; a project is a folder with a wrangler.jsonc."
+    )
+
+
+def _run_scenario(options: argparse.Namespace) -> int:
+    from dosim.scenarios import SCENARIOS, BadArgument
+
+    scenario = SCENARIOS[options.target]
+    _refuse_others(options, scenario.options, f"the scenario {scenario.name}")
+    _check_writable(options.png, "--png")
+    _check_writable(options.trace, "--trace")
+    if options.trace and "variant" in scenario.options and len(options.variant or ()) != 1:
+        raise Refused("--trace takes one trace and every variant has its own: choose one with --variant NAME.")
+    names = scenario.options & {"variant", "requests", "seconds", "seed"}
+    given = {name: value for name in sorted(names) if (value := getattr(options, name)) is not None}
+    try:
+        result = scenario.run(**given)
+    except BadArgument as error:
+        raise Refused(f"--{error.argument} {error.value} {error.fix}") from None
+    if options.json:
+        print(json.dumps(result.to_json(), indent=1, ensure_ascii=False))
+    else:
+        _print_blocks(result.blocks(code=options.code))
+    if options.png:
+        _write_png(result.figure(), options.png)
+    if options.trace:
+        _write(result.trace.to_jsonl, options.trace, "--trace")
+    return 0
+
+
+def _refuse_others(options: argparse.Namespace, known: frozenset[str], whose: str) -> None:
+    """Refuse options that were given and that this target does not have."""
+    for name, value in vars(options).items():
+        if name not in ("command", "target") and name not in known and value not in (None, False):
+            takes = ", ".join(f"--{option}" for option in sorted(known))
+            raise Refused(f"--{name} is no option of {whose}: leave it out. It takes {takes}.")
+
+
+def _run_project(options: argparse.Namespace) -> int:
+    from dosim import Deadlock
+
+    _refuse_others(options, frozenset({"get", "city", "seed", "trace"}), "a project")
+    _check_writable(options.trace, "--trace")
+    sim = _load_project(options)
+    call = _client(sim, options.city).fetch(_url(options.get or "/"))
+    try:
+        response = sim.run(call)
+    except Deadlock as stuck:
+        print(f"dosim: {stuck}", file=sys.stderr)
+        return 1
+    print(_response_text(sim, call, response))
+    print()
+    print(sim.explain(call))
+    if options.trace:
+        _write(sim.trace.to_jsonl, options.trace, "--trace")
+    if call.error is not None:
+        print(f"\ndosim: the Worker threw: {call.error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _load_project(options: argparse.Namespace) -> Any:
+    from dosim import ProjectError, Simulation
+
+    try:
+        sim = Simulation.from_project(options.target, seed=options.seed if options.seed is not None else 0)
+    except ProjectError as error:
+        raise Refused(f"the project {options.target!r}: {error}") from None
+    if sim.worker is None:
+        raise Refused(
+            f"{options.target} has no Worker to send the request to: write `class Default(WorkerEntrypoint)` with an"
+            " `async def fetch(self, request)` in its entry module."
+        )
+    return sim
+
+
+def _client(sim: Any, city: str | None) -> Any:
+    from dosim import UnknownCity
+
+    try:
+        return sim.client(_place(city))
+    except UnknownCity as error:
+        raise Refused(f"--city: {error}".replace("(latitude, longitude)", "--city=LATITUDE,LONGITUDE")) from None
+    except ValueError as error:  # coordinates that are not on the globe
+        raise Refused(f"--city {city}: {error}") from None
+
+
+def _place(city: str | None) -> str | tuple[float, float] | None:
+    """A city's name, or the two numbers of "35.7,139.7"."""
+    try:
+        latitude, longitude = map(float, (city or "").split(","))
+    except ValueError:
+        return city
+    return latitude, longitude
+
+
+def _url(text: str) -> str:
+    if text.startswith("/"):
+        return f"https://app.example{text}"
+    if text.startswith(("http://", "https://")):
+        return text
+    raise Refused(
+        f"--get {text!r} is no URL: write a path such as /{text}, or a whole URL such as https://app.example/{text}."
+    )
+
+
+def _response_text(sim: Any, call: Any, response: Any) -> str:
+    """Request line, status, headers and body, as one reads HTTP."""
+    lines = [f"{call.method} {call.url} from {call.client.name}", f"{response.status} {response.status_text}".rstrip()]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    body: bytes = sim.run(response.bytes())
+    try:
+        text = bytes(body).decode("utf-8")
+    except UnicodeDecodeError:
+        text = f"({len(body)} bytes that are no text)"
+    return "\n".join([*lines, "", text.rstrip("\n")]).rstrip()
+
+
+# -- dosim explain, dosim conformance
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from dosim.explain import Story, explain, slowest
+    from dosim.trace import Trace
+
+    try:
+        trace = Trace.from_jsonl(options.trace)
+        story = Story(trace)
+        request = options.request if options.request is not None else slowest(story)
+        print(explain(trace, request, story=story))
+    except OSError as error:
+        raise Refused(
+            f"{options.trace} cannot be read ({error.strerror}): give a file that --trace has written."
+        ) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    return 0
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    from dosim.testing.conformance.report import main as report
+
+    return report(options.paths, options.json)
+
+
+# -- output
+
+
+def _print_blocks(blocks: Sequence[Block]) -> None:
+    console = _console()
+    if console is None:
+        from dosim.scenarios.blocks import plain_text
+
+        print(plain_text(blocks))
+        return
+    for block in blocks:
+        block.print_rich(console)
+
+
+def _console() -> Console | None:
+    """The terminal to draw in; None when output goes to a pipe, a file or a dumb terminal."""
+    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _check_writable(path: str | None, option: str) -> None:
+    """Refuse a file that cannot be written, before anything is run."""
+    if path is None:
+        return
+    file = Path(path)
+    folder = file.parent
+    if file.is_dir():
+        raise Refused(f"{option} {path!r} is a folder: name a file in it, such as {file / 'out.png'}.")
+    if not folder.is_dir():
+        raise Refused(
+            f"{option} {path!r} cannot be written, for there is no folder {str(folder)!r}: make it, or name another."
+        )
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise Refused(f"{option} {path!r} cannot be written: it is not permitted. Name another file.")
+
+
+def _write_png(figure: Any, path: str) -> None:
+    from dosim.views.timelines import save_png
+
+    _write(lambda file: save_png(figure, file), path, "--png")
+
+
+def _write(write: Any, path: str, option: str) -> None:
+    try:
+        write(path)
+    except OSError as error:
+        raise Refused(f"{option} {path!r} cannot be written ({error.strerror}): name another file.") from None
+    print(f"{path} written", file=sys.stderr)
