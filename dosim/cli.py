@@ -1,7 +1,7 @@
 """`dosim run | explain | conformance`: the command line.
 
-Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs); 2 an argument that cannot be, told in
-one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text in a pipe.
+Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs); 2 an argument that cannot be, told
+in one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text in a pipe.
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ def _number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no number: write seconds such as 5 or 0.5, without a unit"
-        ) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no number: write 5 or 0.5, without a unit") from None
     return int(number) if number.is_integer() else number
 
 
@@ -281,9 +279,7 @@ def _explain(options: argparse.Namespace) -> int:
         request = options.request if options.request is not None else slowest(story)
         print(explain(trace, request, story=story))
     except OSError as error:
-        raise Refused(
-            f"{options.trace} cannot be read ({error.strerror}): give a file that --trace has written."
-        ) from None
+        raise Refused(f"{options.trace} cannot be read ({error.strerror}): give a file that --trace wrote.") from None
     except ValueError as error:
         raise Refused(str(error)) from None
     return 0
@@ -327,9 +323,7 @@ def _check_writable(path: str | None, option: str) -> None:
     if file.is_dir():
         raise Refused(f"{option} {path!r} is a folder: name a file in it, such as {file / 'out.png'}.")
     if not folder.is_dir():
-        raise Refused(
-            f"{option} {path!r} cannot be written, for there is no folder {str(folder)!r}: make it, or name another."
-        )
+        raise Refused(f"{option} {path!r} cannot be written, there is no folder {str(folder)!r}: make it first.")
     if not os.access(file if file.exists() else folder, os.W_OK):
         raise Refused(f"{option} {path!r} cannot be written: it is not permitted. Name another file.")
 

@@ -205,7 +205,7 @@ class Story:
         return parts if self.answer(request) is not None else [*parts, *self._still(request, parts)]
 
     def _still(self, request: int, parts: list[Segment]) -> Iterator[Segment]:
-        """What a request without an answer has been doing since its last mark: its own wait, or its open call's life."""
+        """What a request without an answer does since its last mark: its own wait, or its open call's life."""
         records = self.records[request]
         at_us = parts[-1].end_us if parts else records[0][0]
         waited_for = [child for child in self._children.get(request, ()) if self.answer(child) is None]
@@ -251,7 +251,7 @@ class Story:
         return ""
 
     def visits(self) -> Iterator[tuple[str, int, int, int | None]]:
-        """(object, request, from, to) of every time a request's code was in an object; `to` is None when it still is."""
+        """(object, request, from, to) of every time a request's code was in an object; `to` is None if it still is."""
         for request, records in self.records.items():
             begun: RawRecord | None = None
             for raw in records:
@@ -519,5 +519,6 @@ class _Teller:
     def _output_gate(self, segment: Segment, took: str) -> str:
         left_us = self._left_us.get(segment.request)
         if left_us is not None and segment.end_us <= left_us:
-            return f"the call {self.story.what(segment.request)} left {took} later, when its caller's writes were confirmed."
+            call = self.story.what(segment.request)
+            return f"the call {call} left {took} later, when its caller's writes were confirmed."
         return f"the answer waited {took} in the output gate of {segment.actor}, until its writes were confirmed."

@@ -18,7 +18,7 @@ from dosim.runtime.kv_arguments import ListOptions, key_of, list_options, option
 from dosim.runtime.sql_api import SqlStorage
 from dosim.runtime.transaction import Transaction
 from dosim.web.errors import JsException, type_error
-from dosim.web.values import JsDict, clone, js_text, refuse
+from dosim.web.values import JsBigInt, JsDict, clone, js_text, refuse
 
 if TYPE_CHECKING:
     from dosim.runtime.gates import CriticalSection
@@ -42,8 +42,8 @@ _LIST_INVALIDATED: Final = (
     "kv.list() iterator was invalidated because a new call to kv.list() was started. Only one kv.list() iterator can"
     " exist at a time."
 )
-#: setAlarm refuses times after this year (recorded text).
-_LAST_YEAR_MS: Final = int(datetime(2190, 1, 1, tzinfo=UTC).timestamp() * 1000)
+#: Dates are nanoseconds in 64 bits: in truth 1677 to 2262, whatever the texts say. Source: workerd jsg/value.h.
+_DATE_LIMIT_MS: Final = 2**63 / 1_000_000
 #: An alarm time below this is a time in seconds by mistake: it is before 1971 in milliseconds.
 _LOOKS_LIKE_SECONDS: Final = 100_000_000_000
 
@@ -224,7 +224,7 @@ class DurableObjectStorage:
     def deleteAll(self, *_: Any, **__: Any) -> Coroutine[Any, Any, None]:
         """Wipe the object's storage at once; not part of the turn's transaction (recorded)."""
         instance, engine = self._instance, self._kv.engine
-        if isinstance(self._flow().gate.live(), _section_class()) and engine.in_explicit_transaction:
+        if engine.in_explicit_transaction:
             return rejected(JsException("Cannot call deleteAll() within a transaction"))
         world = instance.world
         alarm_too = world.flag_since("delete_all_deletes_alarm", "delete_all_preserves_alarm", DELETE_ALL_DELETES_ALARM)
@@ -274,7 +274,7 @@ class DurableObjectStorage:
 
         def begin() -> Any:
             nonlocal point
-            point = engine.savepoint()
+            point = engine.savepoint(explicit=True)
             txn.begin(point)
             return callback(txn)
 
@@ -282,9 +282,7 @@ class DurableObjectStorage:
             if instance.broken is not None:
                 return None
             assert point is not None
-            txn.end()
-            if error is not None:
-                txn.undo()
+            txn.end(failed=error is not None)
             if point.alive:
                 engine.release(point)
             if not engine.in_explicit_transaction:
@@ -352,14 +350,16 @@ def set_alarm(instance: Instance, interface: str, args: tuple[Any, ...]) -> None
         when = when.getTime()  # a JavaScript Date, given to a raw transaction
     if isinstance(when, datetime):
         when = when.replace(tzinfo=UTC).timestamp() * 1000
-    if isinstance(when, bool) or not isinstance(when, (int, float)):
+    if isinstance(when, (bool, JsBigInt)) or not isinstance(when, (int, float)):
         raise parameter_error("setAlarm", 1, "date", interface)
     if not math.isfinite(when):
         raise type_error("The value cannot be converted because it is not a valid Date.")
-    if when <= 0:
-        raise type_error("setAlarm() cannot be called with an alarm time <= 0")
-    if when >= _LAST_YEAR_MS:
+    if when >= _DATE_LIMIT_MS:
         raise type_error("This API doesn't support dates after 2189.")
+    if when <= -_DATE_LIMIT_MS:
+        raise type_error("This API doesn't support dates before 1687.")
+    if int(when) <= 0:
+        raise type_error("setAlarm() cannot be called with an alarm time <= 0")
     if when < _LOOKS_LIKE_SECONDS:
         instance.world.portability(
             f"setAlarm({when}) is in 1970, so it fires at once", "setAlarm(int(time.time() * 1000) + 60_000)"
@@ -421,12 +421,6 @@ storable.stores = True  # type: ignore[attr-defined]
 
 async def _wait_for(future: Any) -> Any:
     return await future
-
-
-def _section_class() -> type:
-    from dosim.runtime.gates import CriticalSection
-
-    return CriticalSection
 
 
 class SyncKvStorage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dosim.web.errors import JsException
 from dosim.web.proxies import clone_raw, raw
@@ -12,6 +12,8 @@ from dosim.web.values import JsDict
 if TYPE_CHECKING:
     from dosim.runtime.storage_api import KvOperations
     from dosim.storage.engine import Savepoint
+
+_NESTED_RUNS: Final = "Cannot roll back an outer transaction while a nested transaction is still running."
 
 
 class Transaction:
@@ -28,15 +30,19 @@ class Transaction:
         self._point = point
         self._deferred = self._operations.instance.host.alarm.deferred_delete
 
-    def end(self) -> None:
-        """The callback has ended: nothing more goes through this handle."""
-        if self._state == "open":
+    def end(self, *, failed: bool) -> None:
+        """The callback has ended: nothing more goes through this handle. What a failed one wrote is undone."""
+        if self._state == "open" and failed:
+            self._undo()
+        elif self._state == "open":
             self._state = "committed"
 
-    def undo(self) -> None:
-        """Roll back what was written so far; the transaction stays open underneath."""
+    def _undo(self) -> None:
+        """Roll back what was written so far. What the callback writes after that is in no transaction (recorded)."""
+        self._state = "rolled back"
         assert self._point is not None
-        self._operations.engine.rollback_to(self._point, keep_open=True)
+        if self._point.alive:
+            self._operations.engine.rollback_to(self._point)
         self._operations.instance.host.alarm.restore_deferred(deferred=self._deferred)
 
     def _do(self, name: str, operation: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
@@ -97,9 +103,11 @@ class Transaction:
         """Undo what the transaction has written so far; the callback goes on."""
         if self._state == "committed":
             raise _committed("rollback")
+        assert self._point is not None
+        if self._point.alive and not self._operations.engine.is_innermost(self._point):
+            raise JsException(_NESTED_RUNS)
         if self._state == "open":
-            self.undo()
-            self._state = "rolled back"
+            self._undo()
 
 
 def _committed(name: str) -> JsException:

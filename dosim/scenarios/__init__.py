@@ -1,4 +1,4 @@
-"""Named worlds: each is a lesson with the sentence it proves. `dosim run NAME` prints it, `run()` here gives the data."""
+"""Named worlds: each is a lesson with the sentence it proves. `dosim run NAME` prints it, `Scenario.run` returns it."""
 
 from __future__ import annotations
 

@@ -69,11 +69,12 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of texts under headings; columns named in `right` are set flush right."""
+    """Rows of texts under headings; columns named in `right` are set flush right, `wraps` gives way in a terminal."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: frozenset[str] = frozenset()
+    wraps: str = ""
 
     def text(self) -> str:
         widths = [max(map(len, column)) for column in zip(self.columns, *self.rows, strict=True)]
@@ -103,9 +104,11 @@ class Table:
         from rich import box
         from rich.table import Table as RichTable
 
-        table = RichTable(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        table = RichTable(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
         for column in self.columns:
-            table.add_column(column, justify="right" if column in self.right else "left")
+            wraps = column == self.wraps
+            heading = column if wraps else column.replace(" ", "\n")
+            table.add_column(heading, justify="right" if column in self.right else "left", no_wrap=not wraps)
         for row in self.rows:
             table.add_row(*map(_plain, row))
         console.print(table)

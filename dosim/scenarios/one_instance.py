@@ -1,7 +1,7 @@
 """`one-instance`: a hundred requests for one name meet a hundred instances of the Worker, and one object.
 
-Each client enters at its own colo, where the Worker runs in an isolate of its own: its module's globals count to one and
-no further. All of them reach the same object, which counts them all.
+Each client enters at its own colo, where the Worker runs in an isolate of its own: its module's globals count to one
+and no further. All of them reach the same object, which counts them all.
 """
 
 from __future__ import annotations

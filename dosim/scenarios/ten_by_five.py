@@ -180,7 +180,7 @@ class Result:
         )
 
     def table(self) -> Table:
-        return Table(COLUMNS, [row.cells() for row in self.rows], _RIGHT)
+        return Table(COLUMNS, [row.cells() for row in self.rows], _RIGHT, wraps="why")
 
     def blocks(self, *, code: bool = False) -> list[Block]:
         heading = Heading(f"{self.variant.title} ({self.variant.name})")
@@ -288,8 +288,8 @@ def run(
         raise BadArgument(
             "seconds",
             seconds,
-            f"is out of range: give what a request takes, {MIN_SECONDS:g} or more and less than {MAX_SECONDS:g}, where the"
-            " platform's own limits would end it.",
+            f"is out of range: give what a request takes, {MIN_SECONDS:g} or more and less than {MAX_SECONDS:g}, where"
+            " the platform's own limits would end it.",
         )
     return TenByFive([_play(one, requests, seconds, seed) for one in chosen], requests, seconds, seed)
 

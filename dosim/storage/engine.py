@@ -40,13 +40,14 @@ class CommitFailed(Exception):
 
 
 class Savepoint:
-    """A point to roll back to: `transaction()` and `transactionSync()` open one."""
+    """A point to roll back to: `transaction()` opens an explicit one, `transactionSync()` one that is not."""
 
-    __slots__ = ("alive", "journal_length", "name")
+    __slots__ = ("alive", "explicit", "journal_length", "name")
 
-    def __init__(self, name: str, journal_length: int) -> None:
+    def __init__(self, name: str, journal_length: int, *, explicit: bool) -> None:
         self.name = name
         self.journal_length = journal_length
+        self.explicit = explicit
         self.alive = True
 
 
@@ -80,6 +81,8 @@ class Storage:
         self._sorted: list[str] | None = []
         self._journal: list[tuple[str, object]] = []
         self._savepoints: list[Savepoint] = []
+        #: The transaction to commit was opened by `transaction()`.
+        self._explicit_commit = False
         self._names = 0
         self._sql: SqlDatabase | None = None
         self._packed: bytes | None = None
@@ -102,45 +105,55 @@ class Storage:
 
     @property
     def in_explicit_transaction(self) -> bool:
-        return bool(self._savepoints)
+        """True while a `transaction()` is open: turns end without a commit."""
+        return any(point.explicit for point in self._savepoints)
 
-    def savepoint(self) -> Savepoint:
+    def savepoint(self, *, explicit: bool = False) -> Savepoint:
         """Open a savepoint in the transaction (begun if need be)."""
         self._names += 1
-        point = Savepoint(f"dosim_{self._names}", len(self._journal))
+        point = Savepoint(f"dosim_{self._names}", len(self._journal), explicit=explicit)
         self.begin_write()
         if self._sql is not None:
             self._sql.savepoint(point.name)
         self._savepoints.append(point)
         return point
 
+    def is_innermost(self, point: Savepoint) -> bool:
+        """True when no savepoint was opened after `point`."""
+        return self._savepoints[-1:] == [point]
+
     def release(self, point: Savepoint) -> None:
-        """Keep what was written since `point`. Raises the internal error when deleteAll took the savepoint away."""
+        """Keep what was written since `point`. Raises the internal error when the savepoint was taken away."""
         if not point.alive:
             raise self.internal_error()
         while self._savepoints.pop() is not point:
             pass
+        point.alive = False
+        self._explicit_commit = point.explicit
         if self._sql is not None:
             self._sql.release(point.name)
 
-    def rollback_to(self, point: Savepoint, *, keep_open: bool = False) -> None:
-        """Undo what was written since `point`."""
-        if not point.alive:
-            return
-        if self._sql is not None:
-            self._sql.rollback_to(point.name)
-        self._undo(point.journal_length)
-        if not keep_open:
-            self.release(point)
+    def rollback_to(self, point: Savepoint) -> None:
+        """Undo what was written since `point`, and close it. Raises the internal error when it was taken away."""
+        if point.alive:
+            if self._sql is not None:
+                self._sql.rollback_to(point.name)
+            self._undo(point.journal_length)
+        self.release(point)
+        self._explicit_commit = False
 
     def commit(self) -> None:
-        """Make the turn's writes durable. Raises CommitFailed after rolling all of them back."""
+        """Make the turn's writes durable. Raises CommitFailed after rolling all of them back.
+
+        Only of an implicit transaction the platform tells which constraint was violated (workerd io/actor-sqlite.c++).
+        """
+        explicit, self._explicit_commit = self._explicit_commit, False
         if self._sql is not None:
             try:
                 self._sql.commit()
             except CommitRefused as refused:
                 self.rollback()
-                if refused.constraint:
+                if refused.constraint and not explicit:
                     raise CommitFailed(JsException(FOREIGN_KEY_RESET_TEXT + refused.constraint)) from None
                 raise CommitFailed(self.internal_error()) from None
         self._journal.clear()
@@ -148,9 +161,8 @@ class Storage:
 
     def rollback(self) -> None:
         """Undo everything since the last commit."""
-        for point in self._savepoints:
-            point.alive = False
-        self._savepoints.clear()
+        self._drop_savepoints()
+        self._explicit_commit = False
         if self._sql is not None:
             self._sql.rollback()
         self._undo(0)
@@ -158,7 +170,13 @@ class Storage:
 
     def sql_rolled_back(self) -> None:
         """SQLite itself ended the transaction (INSERT OR ROLLBACK): the other half is undone too."""
+        self._drop_savepoints()
         self._undo(0)
+
+    def _drop_savepoints(self) -> None:
+        for point in self._savepoints:
+            point.alive = False
+        self._savepoints.clear()
 
     def _undo(self, length: int) -> None:
         journal = self._journal
@@ -258,7 +276,9 @@ class Storage:
     # -- alarm, deletion, SQL
 
     def set_alarm(self, alarm_ms: int | None) -> None:
-        """Set the one alarm, or clear it with None; part of the turn's transaction."""
+        """Set the one alarm, or clear it with None; part of the turn's transaction. The same again is no write."""
+        if alarm_ms == self.alarm_ms:
+            return
         self.begin_write()
         self._journal.append((_ALARM, self.alarm_ms))
         self.alarm_ms = alarm_ms
@@ -272,6 +292,7 @@ class Storage:
         self._sorted = []
         self.alarm_ms = None if alarm_too else alarm_ms
         self.life += 1
+        self.bookmark = 0
         if self._sql is not None:
             self._sql.close()
         self._sql = self._packed = None

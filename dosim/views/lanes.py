@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from dosim.explain import Story
@@ -163,7 +164,7 @@ def _object_lane(story: Story, label: str, visits: list[tuple[int, int, int]], c
 def _inside(story: Story, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Iterable[Bar]:
     """Stretches with the same requests inside: who, or how many."""
     cuts = sorted({t for start_us, end_us, _ in visits for t in (start_us, end_us)})
-    for start_us, end_us in zip(cuts, cuts[1:], strict=False):
+    for start_us, end_us in pairwise(cuts):
         inside = [request for begun, ended, request in visits if begun <= start_us and ended >= end_us]
         if inside:
             text = calls.get(inside[0], f"#{inside[0]}") if len(inside) == 1 else f"{len(inside)} inside at once"

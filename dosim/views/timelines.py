@@ -87,7 +87,7 @@ def panels(
         (_LINE_IN * len(title) + 0.08, _LANE_IN * len(drawn.all)) for drawn, title in zip(lanes, titles, strict=True)
     ]
     height = top_in + sum(map(sum, heights)) + _TICKS_IN * len(shown) + _FOOT_IN
-    figure = _figure_class()(figsize=(width, height), facecolor=theme.paper)
+    figure: Any = _figure_class()(figsize=(width, height), facecolor=theme.paper)
     if heading:
         figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=12, fontweight="bold", va="top", color=theme.ink)
     _draw_legend(figure, handles, 1 - (0.08 + (0.3 if heading else 0)) / height, theme)
@@ -104,7 +104,8 @@ def panels(
         y_in -= _TICKS_IN
     figure.axes[-1].set_xlabel(x_label, color=theme.ink)
     figure.alt = "\n".join(_alt(panel, drawn) for panel, drawn in zip(shown, lanes, strict=True))
-    return figure
+    drawing: Figure = figure
+    return drawing
 
 
 def save_png(figure: Figure, path: str | Path) -> None:
@@ -185,7 +186,8 @@ def _draw_panel(axes: Axes, panel: Panel, drawn: Lanes, span_s: tuple[float, flo
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(theme.faint)
-    inches_per_s = axes.figure.get_size_inches()[0] * axes.get_position().width / (span_s[1] - span_s[0])
+    whole: Any = axes.figure
+    inches_per_s = whole.get_size_inches()[0] * axes.get_position().width / (span_s[1] - span_s[0])
     for at, lane in enumerate(drawn.all):
         if lane.kind == "object":
             axes.axhspan(at - 0.5, at + 0.5, color=theme.object_lane, zorder=0, linewidth=0)
@@ -225,7 +227,7 @@ def _text(lane: Lane, bar: Bar) -> str:
 
 
 def _write(axes: Axes, at: int, start_s: float, took_s: float, text: str, inches_per_s: float) -> None:
-    """Text in the middle of a bar, with room round it; shorter or smaller where there is less; none where there is none."""
+    """Text in the middle of a bar; without its verb or smaller where there is little room, none where it does not fit."""
     room = took_s * inches_per_s
     if len(text) * _LETTER_IN + 0.4 > room and text[-2:] in (" s", "ms", "µs"):
         text = text.partition(" ")[2]  # how long, without the verb

@@ -92,27 +92,37 @@ def _int_size(value: int) -> int:
     return 2 + 8 * ((value.bit_length() + 63) // 64)
 
 
+#: Types whose values weigh 16 bytes or less.
+_LIGHT = frozenset((bool, float, type(None), datetime))
+
+
 def may_exceed(value: object, limit_bytes: int) -> bool:
     """False when `value` is certainly smaller than the limit; a bound that stops growing once it passes it."""
     bound_bytes = 0
     seen: set[int] = set()
     left = [value]
+    take, more = left.pop, left.extend
     while left:
-        item = left.pop()
+        item = take()
+        kind = type(item)
         bound_bytes += 16
-        if isinstance(item, (str, bytes, memoryview)):
+        if kind is str:
+            bound_bytes += 2 * len(item)  # type: ignore[arg-type]
+        elif kind is int:
+            bound_bytes += item.bit_length() >> 3  # type: ignore[attr-defined]
+        elif kind in _LIGHT:
+            continue
+        elif isinstance(item, (dict, list, tuple, set)):
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            more(item)
+            if isinstance(item, dict):
+                more(item.values())
+        elif isinstance(item, (str, bytes, memoryview)):
             bound_bytes += 2 * len(item)
-        elif isinstance(item, int):
-            bound_bytes += item.bit_length() // 8
         elif isinstance(item, (Exception, StoredError)):
             bound_bytes += 2 * len(_error_text(item))
-        elif isinstance(item, (dict, list, tuple, set)) and id(item) not in seen:
-            seen.add(id(item))
-            if isinstance(item, dict):
-                bound_bytes += sum(16 + 2 * len(key) for key in item)
-                left.extend(item.values())
-            else:
-                left.extend(item)
         if bound_bytes >= limit_bytes:
             return True
     return False

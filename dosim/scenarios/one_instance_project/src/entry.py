@@ -1,6 +1,6 @@
 from workers import DurableObject, Response, WorkerEntrypoint
 
-requests_seen = 0  # a global: every instance of the Worker has its own
+seen = {"requests": 0}  # a global: every instance of the Worker has its own
 
 
 class Counter(DurableObject):
@@ -15,7 +15,6 @@ class Counter(DurableObject):
 
 class Default(WorkerEntrypoint):
     async def fetch(self, request):
-        global requests_seen
-        requests_seen += 1
+        seen["requests"] += 1
         counter = self.env.COUNTER.getByName("the-one")
-        return Response.json({"worker": requests_seen, "object": await counter.visit()})
+        return Response.json({"worker": seen["requests"], "object": await counter.visit()})
