@@ -93,7 +93,7 @@ class Story:
         self._starts: dict[str, list[tuple[int, int]]] = {}
         self._children: dict[int, list[int]] = {}
         self._colos: dict[str, str] = {}
-        self._queueing: set[str] = set()
+        self._one_at_a_time = False
         for request, records in self.records.items():
             self._heads[request] = records[0]
         self.last_us = 0
@@ -107,7 +107,10 @@ class Story:
             elif kind == "leave" and raw[6][1]:
                 self._colos[actor] = str(raw[6][1])
             elif kind == "queue":
-                self._queueing.add(actor)
+                self._one_at_a_time = True
+
+    def __repr__(self) -> str:
+        return f"<story of {len(self.records)} requests and calls, {len(self.trace)} records>"
 
     @property
     def requests(self) -> list[int]:
@@ -130,9 +133,10 @@ class Story:
             left += new
         return sorted(found)
 
-    def queues(self, label: str) -> bool:
-        """Whether requests queued for an object until others had answered: one at a time."""
-        return label in self._queueing
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether requests queued for an object until others had answered."""
+        return self._one_at_a_time
 
     def place(self, request: int) -> str:
         """The city that a client's request comes from; "" for others."""
@@ -163,15 +167,20 @@ class Story:
             return f"{head[6][0]} {head[6][1]}"
         return f"{head[6][2]}.{head[6][3]}" if head[2] == "call" else head[3]
 
-    def told(self, text: str) -> str:
-        """A text of the runtime ("chain #3", "blockConcurrencyWhile of #4 …") with every number given its name."""
+    def told(self, text: str, mine: int = 0) -> str:
+        """A text of the runtime ("chain #3", "blockConcurrencyWhile of #4 …") with every number given its name.
+
+        Calls that belong to the outside request `mine` are called its own.
+        """
 
         def named(match: re.Match[str]) -> str:
             request = int(match[1])
             if match[0].startswith("chain "):
                 return self.name(request)
             root = self.root(request)
-            return match[0] if root == request else f"{self.name(root)}:"
+            if root == request:
+                return match[0]
+            return "its own call" if root == mine else f"{self.name(root)}:"
 
         return _NUMBER.sub(named, text).removesuffix(":")
 
@@ -380,6 +389,8 @@ def slowest(story: Story) -> int:
 
 
 def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecord | None) -> str:
+    if records[0][2] == "call" and records[0][6][1] == "alarm":
+        return _alarm_heading(story, request, records[0], end)
     origin = f" from {story.place(request)}" if story.place(request) else ""
     sent = f"#{request} {story.what(request)}{origin}, sent at t={records[0][0] / 1e6:.6f} s"
     if not _opens(records[0]):
@@ -393,6 +404,13 @@ def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecor
         return f"{sent}, failed with status 500 after {took}: {last_line(end[6][0])}"
     well = bool(end[6][0]) if end[2] == "result" else end[2] == "return"
     return f"{sent}, {'was answered' if well else 'failed'} after {took}."
+
+
+def _alarm_heading(story: Story, request: int, first: RawRecord, end: RawRecord | None) -> str:
+    began = f"#{request} {story.what(request)}, an alarm, began at t={first[0] / 1e6:.6f} s"
+    if end is None:
+        return f"{began} and has not ended yet."
+    return f"{began} and {'ended' if end[2] == 'return' else 'failed'} after {exact(end[0] - first[0])}."
 
 
 def last_line(error: object) -> str:
@@ -412,6 +430,7 @@ class _Teller:
     def __init__(self, story: Story, request: int) -> None:
         self.story = story
         self.request = request
+        self.root = story.root(request)
         self.family = story.family(request)
         self._left_us = {raw[4]: raw[0] for member in self.family for raw in story.records[member] if raw[2] == "leave"}
 
@@ -421,13 +440,15 @@ class _Teller:
 
     def of_events(self) -> Iterator[Sentence]:
         """What was thrown or turned away, where, with the text that its caller saw."""
-        for member in self.family:
-            for raw in self.story.records[member]:
-                if raw[2] == "throw":
-                    yield Sentence(raw[0], 0, capital(f"{self._code(member, raw[3])} threw: {last_line(raw[6][0])}"))
-                elif raw[2] == "turn_away":
-                    what = self.story.what(member)
-                    yield Sentence(raw[0], 0, f"{raw[3]} turned {what} away: {last_line(raw[6][0])}")
+        of_family = (raw for member in self.family for raw in self.story.records[member])
+        for raw in sorted(of_family, key=lambda raw: raw[1]):
+            if raw[2] == "throw":
+                yield Sentence(raw[0], 0, capital(f"{self._code(raw[4], raw[3])} threw: {last_line(raw[6][0])}"))
+            elif raw[2] == "turn_away":
+                what, why = self.story.what(raw[4]), last_line(raw[6][0])
+                begun = any(other[2] == "start" for other in self.story.records[raw[4]])
+                told = f"{raw[3]} was reset while {what} ran: {why}" if begun else f"{raw[3]} turned {what} away: {why}"
+                yield Sentence(raw[0], 0, told)
 
     def _code(self, request: int, actor: str) -> str:
         """The code that ran: "the Worker in NRT", or "Counter('a').increment"."""
@@ -489,12 +510,13 @@ class _Teller:
         others = self.story.ahead(segment)[1:]
         if not others:
             return ""
-        names = [self.story.name(self.story.root(other)) for other in others[:12]]
+        roots = [self.story.root(other) for other in others[:12]]
+        names = ["a call of its own" if root == self.root else self.story.name(root) for root in roots]
         more = f" and {len(others) - 12} more" if len(others) > 12 else ""
         return f", then {', '.join(names)}{more}"
 
     def _input_gate(self, segment: Segment, took: str) -> str:
-        held = self.story.told(segment.detail).rstrip(":") if segment.detail else "another turn"
+        held = self.story.told(segment.detail, self.root) if segment.detail else "another turn"
         return f"it waited {took} at the input gate of {segment.actor}, held by {held}{self._others(segment)}."
 
     def _thread(self, segment: Segment, took: str) -> str:
@@ -512,7 +534,7 @@ class _Teller:
         awaited = "a timer" if segment.detail == "timer" else self.story.told(segment.detail) or "something"
         if section:
             return f"{code} awaited {awaited} for {took} in its {section}: the input gate was closed to everybody else."
-        shut = segment.actor.startswith("worker") or self.story.queues(segment.actor)
+        shut = segment.actor.startswith("worker") or self.story.one_at_a_time
         open_gate = "" if shut else "; the input gate was open meanwhile"
         return f"{code} awaited {awaited} for {took}{open_gate}."
 

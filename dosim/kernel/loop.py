@@ -25,7 +25,14 @@ from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from dosim.kernel.tasks import Future, Task, ordered_as_completed, swap_current_task
+from dosim.kernel.tasks import (
+    Future,
+    Task,
+    leave_tasks_unregistered,
+    ordered_as_completed,
+    register_tasks_again,
+    swap_current_task,
+)
 
 T = TypeVar("T")
 
@@ -35,8 +42,8 @@ SLICE_EVENTS = 20_000
 GC_THRESHOLD = 200_000
 #: When alarms are all that is left and the awaited result still has not come, give up after this much virtual time.
 ONLY_ALARMS_LIMIT_US = 10 * 366 * 86_400 * 1_000_000
-#: Sorts after every event of the same instant.
-_LAST = 1 << 62
+#: Later than everything.
+NO_LIMIT = 1 << 62
 
 
 class Scope(Protocol):
@@ -60,22 +67,17 @@ class Stuck(Exception):
     """Nothing is left that could complete what the run waits for. The simulation turns it into a `Deadlock`."""
 
 
-class Handle:
-    """A callback in the ready queue; as `asyncio.Handle`."""
+class Handle(list[Any]):
+    """A callback in the ready queue, `[callback, args, context]`; as `asyncio.Handle`. A list: made without Python code."""
 
-    __slots__ = ("args", "callback", "context")
-
-    def __init__(self, callback: Callable[..., object] | None, args: tuple[Any, ...], context: Context) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
+    __slots__ = ()
 
     def cancel(self) -> None:
-        self.callback = None
-        self.args = ()
+        self[0] = None
+        self[1] = ()
 
     def cancelled(self) -> bool:
-        return self.callback is None
+        return self[0] is None
 
 
 class Timer(Handle):
@@ -83,34 +85,25 @@ class Timer(Handle):
 
     __slots__ = ("scope", "when_us")
 
-    def __init__(
-        self,
-        when_us: int,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        context: Context,
-        scope: Scope | None,
-    ) -> None:
-        super().__init__(callback, args, context)
-        self.when_us = when_us
-        self.scope = scope
+    when_us: int
+    scope: Scope | None
 
     def when(self) -> float:
         return self.when_us / 1_000_000
 
     def cancel(self) -> None:
-        if self.callback is not None and self.scope is not None:
+        if self[0] is not None and self.scope is not None:
             self.scope.timers_changed(-1)
         super().cancel()
 
     def run(self) -> None:
         """Run the callback, as the event that the timer is."""
-        callback, args = self.callback, self.args
+        callback, args, context = self
         if callback is not None:
             if self.scope is not None:
                 self.scope.timers_changed(-1)
-            self.callback = None
-            self.context.run(callback, *args)
+            self[0] = None
+            context.run(callback, *args)
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -132,8 +125,10 @@ class Loop(asyncio.AbstractEventLoop):
         self._seq = 0
         self._hashes = 0
         self._tasks_made = 0
-        self._stopped = False
         self._factory: Any = None
+        #: Tasks in the order of their creation, done ones taken out now and then; what `asyncio.all_tasks` reads.
+        self._tasks: list[Task[Any]] = []
+        self._prune_at = 1_000
         #: Called around every slice: virtual time and seeded randomness for the code inside.
         self.enter_hooks: list[Callable[[], None]] = []
         self.leave_hooks: list[Callable[[], None]] = []
@@ -161,7 +156,8 @@ class Loop(asyncio.AbstractEventLoop):
 
     def timer(self, delay_us: int, fn: Callable[..., object], *args: object) -> Timer:
         """A cancellable event of the platform's own, outside every scope and gate."""
-        timer = Timer(self.now_us + self.cpu_us + delay_us, fn, args, Context(), None)
+        timer = Timer((fn, args, Context()))
+        timer.when_us, timer.scope = self.now_us + self.cpu_us + delay_us, None
         self._seq = seq = self._seq + 1
         heappush(self._queue, (timer.when_us, seq, _run_timer, timer))
         return timer
@@ -182,7 +178,7 @@ class Loop(asyncio.AbstractEventLoop):
         return (self.now_us + self.cpu_us) / 1_000_000
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:  # type: ignore[override]
-        handle = Handle(callback, args, copy_context() if context is None else context)
+        handle = Handle((callback, args, copy_context() if context is None else context))
         self._ready.append(handle)
         return handle
 
@@ -203,7 +199,8 @@ class Loop(asyncio.AbstractEventLoop):
         self, when_us: int, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> Timer:
         scope = SCOPE.get()
-        timer = Timer(max(when_us, self.now_us), callback, args, copy_context() if context is None else context, scope)
+        timer = Timer((callback, args, copy_context() if context is None else context))
+        timer.when_us, timer.scope = max(when_us, self.now_us), scope
         if scope is not None:
             scope.timers_changed(1)
         self._seq = seq = self._seq + 1
@@ -217,7 +214,16 @@ class Loop(asyncio.AbstractEventLoop):
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None, **options: Any
     ) -> Task[T]:
         self._tasks_made += 1
-        return Task(coro, loop=self, name=name or f"Task-{self._tasks_made}", context=context, **options)
+        task = Task(coro, loop=self, name=name or f"Task-{self._tasks_made}", context=context, **options)
+        self._tasks.append(task)
+        if len(self._tasks) > self._prune_at:
+            self._tasks = [known for known in self._tasks if not known.done()]
+            self._prune_at = 2 * len(self._tasks) + 1_000
+        return task
+
+    def all_tasks(self, loop: object = None) -> list[Task[Any]]:
+        """`asyncio.all_tasks` in simulated code: every task that is not done, oldest first."""
+        return [task for task in self._tasks if not task.done()]
 
     def next_hash(self) -> int:
         """The hash of the next task or future that is put in a set: by creation of the need, never by address."""
@@ -266,6 +272,7 @@ class Loop(asyncio.AbstractEventLoop):
         hooks = sys.get_asyncgen_hooks()
         threshold = gc.get_threshold()
         as_completed = asyncio.as_completed, asyncio.tasks.as_completed
+        all_tasks = asyncio.all_tasks, asyncio.tasks.all_tasks
         try:
             self.running = True
             events._set_running_loop(None)
@@ -273,13 +280,17 @@ class Loop(asyncio.AbstractEventLoop):
             sys.set_asyncgen_hooks(firstiter=None, finalizer=self._close_generator)
             if threshold[0]:
                 gc.set_threshold(max(threshold[0], GC_THRESHOLD), *threshold[1:])
-            asyncio.as_completed = asyncio.tasks.as_completed = ordered_as_completed
+            asyncio.as_completed = asyncio.tasks.as_completed = ordered_as_completed  # type: ignore[assignment]
+            asyncio.all_tasks = asyncio.tasks.all_tasks = self.all_tasks  # type: ignore[assignment]
+            leave_tasks_unregistered()
             for hook in self.enter_hooks:
                 hook()
             yield
         finally:
             for hook in reversed(self.leave_hooks):
                 hook()
+            register_tasks_again()
+            asyncio.all_tasks, asyncio.tasks.all_tasks = all_tasks
             asyncio.as_completed, asyncio.tasks.as_completed = as_completed
             gc.set_threshold(*threshold)
             sys.set_asyncgen_hooks(*hooks)
@@ -292,53 +303,53 @@ class Loop(asyncio.AbstractEventLoop):
     def _close_generator(self, generator: AsyncGenerator[object, object]) -> None:
         self.create_task(generator.aclose())  # type: ignore[arg-type]
 
-    def stop_at(self, when_us: int) -> None:
-        """Make the next run stop at `when_us`, after everything due by then."""
-        stop: tuple[int, int, Callable[[Any], object], Any] = (when_us, _LAST, self._stop, None)
-        heappush(self._queue, stop)
-
-    def _stop(self, _: None) -> None:
-        self._stopped = True
-
-    def run_slice(self, done: Callable[[], bool], *, budget: int = _LAST, drain: bool = False) -> bool:
-        """Handle events until `done()`, or the stop that was set, or, with `drain`, until only background is left.
+    def run_slice(
+        self, done: Callable[[], bool], *, until_us: int = NO_LIMIT, budget: int = NO_LIMIT, drain: bool = False
+    ) -> bool:
+        """Handle events until `done()`, or `until_us` is over, or, with `drain`, until only background is left.
 
         Returns False when the budget of events ran out before. Raises `Stuck` when nothing is left that could make
         `done()` true. Call it inside `entered()`.
         """
         queue, background, ready, ends = self._queue, self._background, self._ready, self.turn_ends
         take = ready.popleft
-        alarms_until_us: int | None = None
+        alarms_until_us = 0
         left = budget
         while True:
             while ready or ends:
                 while ready:
-                    handle = take()
-                    callback = handle.callback
+                    callback, args, context = take()
                     if callback is not None:
-                        handle.context.run(callback, *handle.args)
+                        context.run(callback, *args)
                 if ends:
                     ends.pop(0)()
-            if self._stopped:
-                self._stopped = False
-                return True
             if done():
                 return True
             if left <= 0:
                 return False
             if queue and not (background and background[0] < queue[0]):
-                when, _, fn, arg = heappop(queue)
-                if (fn is _fire or fn is _run_timer) and arg.callback is None:
+                event = heappop(queue)
+                when, _, fn, arg = event
+                if when > until_us:
+                    heappush(queue, event)
+                    return self._stop_at(until_us)
+                if (fn is _fire or fn is _run_timer) and arg[0] is None:
                     continue
-                alarms_until_us = None
+                alarms_until_us = 0
             elif drain and not queue:
                 return True
             elif background:
-                when, _, fn, arg = heappop(background)
+                event = heappop(background)
+                when, _, fn, arg = event
+                if when > until_us:
+                    heappush(background, event)
+                    return self._stop_at(until_us)
                 if not queue:
                     alarms_until_us = alarms_until_us or when + ONLY_ALARMS_LIMIT_US
                     if when > alarms_until_us:
                         raise Stuck
+            elif until_us < NO_LIMIT:
+                return self._stop_at(until_us)
             else:
                 raise Stuck
             self.now_us = when
@@ -346,6 +357,11 @@ class Loop(asyncio.AbstractEventLoop):
             self.events_run += 1
             left -= 1
             fn(arg)
+
+    def _stop_at(self, when_us: int) -> bool:
+        self.now_us = when_us
+        self.cpu_us = 0
+        return True
 
     def next_event_us(self) -> int | None:
         """When the next event is due, background included; None when nothing is."""

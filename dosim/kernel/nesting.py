@@ -1,9 +1,10 @@
 """Entering a simulation from a program with an event loop and a Ctrl-C of its own: a notebook cell, a server, a script.
 
 Ctrl-C while events run: the run ends at once with KeyboardInterrupt, also in a handler that never awaits. Where the
-outer loop answers Ctrl-C by cancelling the current task (`asyncio.run`; a Jupyter cell with `await`), it is told so, and
-the run ends with CancelledError: a KeyboardInterrupt inside a task would end that loop, and with it a Jupyter kernel.
-Such a loop only looks at Ctrl-C between two of its own steps, so without this a busy handler could never be stopped.
+outer loop answers Ctrl-C by cancelling the current task (`asyncio.run`; a Jupyter cell with `await`), it is told so,
+and the run ends with CancelledError: a KeyboardInterrupt inside a task would end that loop, and with it a Jupyter
+kernel. Such a loop looks at Ctrl-C only between two of its own steps, so without this a busy handler could never be
+stopped.
 
 Ctrl-C while the simulation is entered or left waits until that is done: half undone, the session would keep the
 simulation's clock or its event loop.
@@ -89,7 +90,8 @@ class _Interrupt:
 
 
 def _handles_events(frame: FrameType | None) -> bool:
-    while frame is not None:
+    """Whether Ctrl-C may be raised here. Not in a destructor: Python would ignore it there."""
+    while frame is not None and frame.f_code.co_name != "__del__":
         if frame.f_code is _EVENTS_CODE:
             return True
         frame = frame.f_back
@@ -109,7 +111,7 @@ def _warn_of_nest_asyncio(outer: asyncio.AbstractEventLoop | None) -> None:
             "the running event loop has been patched by nest_asyncio 1.6, the last release of an archived project: with"
             " ipykernel 7, 'Run All' then loses the cells that are queued. Restart the kernel and use its maintained"
             " continuation, which has the same API and is installed with dosim: import nest_asyncio2;"
-            " nest_asyncio2.apply(). dosim itself needs neither: sim.run(...) and await sim.arun(...) work in any cell.",
+            " nest_asyncio2.apply(). dosim itself needs neither: sim.run() and await sim.arun() work in any cell.",
             RuntimeWarning,
             stacklevel=6,
         )

@@ -64,6 +64,22 @@ else:
             return before
 
 
+#: Where CPython before 3.14 registers every task it makes: a WeakSet in Python, which costs more than the task itself.
+_registry: Any = getattr(tasks, "_scheduled_tasks", getattr(tasks, "_all_tasks", None))
+
+
+def leave_tasks_unregistered() -> None:
+    """Tasks made from now on are the loop's own to list; see `Loop.all_tasks`."""
+    if hasattr(_registry, "__dict__"):
+        _registry.add = id
+
+
+def register_tasks_again() -> None:
+    """Undo `leave_tasks_unregistered`."""
+    if hasattr(_registry, "__dict__"):
+        _registry.__dict__.pop("add", None)
+
+
 _stock_as_completed = asyncio.as_completed
 
 

@@ -24,12 +24,14 @@ def explorer(run: Callable[..., Simulation], *, says: Callable[[Simulation], str
     """A widget with a knob for each argument of `run`, which makes a simulation, runs it and returns it.
 
     A knob is (lowest, highest, at first) for a slider, of whole numbers if all three are, or a list of texts to choose
-    from. `says` gives the sentence above the picture. Raises ValueError or TypeError that name the argument and the fix.
+    from. `says` gives the sentence above the picture. Raises ValueError or TypeError that name argument and fix.
     """
     import ipywidgets as widgets
 
     if not knobs:
-        raise TypeError("explorer() got nothing to move: name the arguments of run, as in explorer(run, requests=(1, 20, 10)).")
+        raise TypeError(
+            "explorer() got nothing to move: name the arguments of run, as in explorer(run, requests=(1, 20, 10))."
+        )
     controls = {name: _control(widgets, name, knob) for name, knob in knobs.items()}
     sentence = widgets.HTML()
     picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))

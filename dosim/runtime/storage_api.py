@@ -282,9 +282,13 @@ class DurableObjectStorage:
             if instance.broken is not None:
                 return None
             assert point is not None
-            txn.end(failed=error is not None)
-            if point.alive:
-                engine.release(point)
+            try:
+                txn.end(failed=error is not None)
+                if point.alive:
+                    engine.release(point)
+            except JsException as refused:
+                instance.reset(refused)
+                return None
             if not engine.in_explicit_transaction:
                 instance.commit_now()
             return as_local(error) if error is not None else None

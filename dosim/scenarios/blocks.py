@@ -108,7 +108,9 @@ class Table:
         for column in self.columns:
             wraps = column == self.wraps
             heading = column if wraps else column.replace(" ", "\n")
-            table.add_column(heading, justify="right" if column in self.right else "left", no_wrap=not wraps)
+            table.add_column(
+                heading, justify="right" if column in self.right else "left", no_wrap=not wraps, overflow="fold"
+            )
         for row in self.rows:
             table.add_row(*map(_plain, row))
         console.print(table)

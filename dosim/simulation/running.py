@@ -12,7 +12,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from dosim.bindings.namespace import _RemoteMethod
-from dosim.kernel.loop import SLICE_EVENTS, Loop, Stuck
+from dosim.kernel.loop import NO_LIMIT, SLICE_EVENTS, Loop, Stuck
 from dosim.kernel.nesting import nested
 from dosim.simulation.errors import Deadlock
 from dosim.workers.console import simulated_print
@@ -58,23 +58,24 @@ class Runner:
         """See `Simulation.run`."""
         self._refuse_inside("sim.run()", "await the call itself")
         futures = self._futures(awaitables)
-        done = self._prepare(futures, stop_us)
+        done = self._done(futures)
         with nested(self._loop.entered()), self._explained(futures):
-            self._loop.run_slice(done, drain=not futures and stop_us is None)
+            self._loop.run_slice(done, until_us=_limit(stop_us), drain=not futures and stop_us is None)
         return self._results(futures, stop_us)
 
     async def arun(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
         """See `Simulation.arun`."""
         self._refuse_inside("sim.arun()", "await the call itself")
         futures = self._futures(awaitables)
-        done = self._prepare(futures, stop_us)
+        done = self._done(futures)
+        until_us = _limit(stop_us)
         while True:
+            await asyncio.sleep(0)  # also before a short run: the outer loop looks at Ctrl-C only here
             with nested(self._loop.entered()), self._explained(futures):
                 drain = not futures and stop_us is None
-                finished = self._loop.run_slice(done, budget=SLICE_EVENTS, drain=drain)
+                finished = self._loop.run_slice(done, until_us=until_us, budget=SLICE_EVENTS, drain=drain)
             if finished:
                 return self._results(futures, stop_us)
-            await asyncio.sleep(0)
 
     def _refuse_inside(self, what: str, instead: str) -> None:
         running = events._get_running_loop()
@@ -103,11 +104,7 @@ class Runner:
             return Context().run(self._loop.create_task, _wait_for(awaitable))
         raise TypeError(f"{awaitable!r} cannot be awaited: sim.run() takes calls of stubs and clients, and coroutines.")
 
-    def _prepare(self, futures: list[asyncio.Future[Any]], stop_us: int | None) -> Callable[[], bool]:
-        if stop_us is not None:
-            self._loop.stop_at(stop_us)
-            if not futures:
-                return lambda: False
+    def _done(self, futures: list[asyncio.Future[Any]]) -> Callable[[], bool]:
         if not futures:
             return lambda: False
         if len(futures) == 1:
@@ -155,6 +152,10 @@ class Runner:
             )
         results = [future.result() for future in futures]
         return results[0] if len(results) == 1 else results
+
+
+def _limit(stop_us: int | None) -> int:
+    return NO_LIMIT if stop_us is None else stop_us
 
 
 async def _wait_for(awaitable: Any) -> Any:

@@ -123,24 +123,37 @@ class Storage:
         return self._savepoints[-1:] == [point]
 
     def release(self, point: Savepoint) -> None:
-        """Keep what was written since `point`. Raises the internal error when the savepoint was taken away."""
+        """Keep what was written since `point`. Raises the internal error when that is gone or a writing cursor open."""
+        self._close(point)
+        self._explicit_commit = point.explicit
+        if self._sql is not None:
+            try:
+                self._sql.release(point.name)
+            except CommitRefused:
+                self._undo_since(point)
+                raise self.internal_error() from None
+
+    def rollback_to(self, point: Savepoint) -> None:
+        """Undo what was written since `point`, and close it. Raises the internal error as `release` does."""
+        self._close(point)
+        self._undo_since(point)
+        if self._sql is not None:
+            try:
+                self._sql.release(point.name)
+            except CommitRefused:
+                raise self.internal_error() from None
+
+    def _close(self, point: Savepoint) -> None:
         if not point.alive:
             raise self.internal_error()
         while self._savepoints.pop() is not point:
             pass
         point.alive = False
-        self._explicit_commit = point.explicit
-        if self._sql is not None:
-            self._sql.release(point.name)
 
-    def rollback_to(self, point: Savepoint) -> None:
-        """Undo what was written since `point`, and close it. Raises the internal error when it was taken away."""
-        if point.alive:
-            if self._sql is not None:
-                self._sql.rollback_to(point.name)
-            self._undo(point.journal_length)
-        self.release(point)
-        self._explicit_commit = False
+    def _undo_since(self, point: Savepoint) -> None:
+        if self._sql is not None:
+            self._sql.rollback_to(point.name)
+        self._undo(point.journal_length)
 
     def commit(self) -> None:
         """Make the turn's writes durable. Raises CommitFailed after rolling all of them back.

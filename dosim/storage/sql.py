@@ -121,6 +121,8 @@ class SqlDatabase:
         connection.set_authorizer(self._authorizer)
         self.transaction_lost = False
         self._begun = False
+        #: Cursors of this transaction's INSERT ... RETURNING and the like: unread ones stay open, as on the platform.
+        self._returning: list[sqlite3.Cursor] = []
 
     # -- the transaction, on the platform's behalf
 
@@ -138,8 +140,12 @@ class SqlDatabase:
         self.internal(f"SAVEPOINT {name}")
 
     def release(self, name: str) -> None:
+        """Close a savepoint. Raises CommitRefused while a writing cursor is open."""
         if self._connection.in_transaction:
-            self.internal(f"RELEASE {name}")
+            try:
+                self.internal(f"RELEASE {name}")
+            except sqlite3.Error:
+                raise CommitRefused from None
 
     def rollback_to(self, name: str) -> None:
         if self._connection.in_transaction:
@@ -160,9 +166,11 @@ class SqlDatabase:
         except sqlite3.Error:
             raise CommitRefused from None
         self._begun = False
+        self._returning.clear()
 
     def rollback(self) -> None:
         self.transaction_lost = False
+        self._returning.clear()
         if self._connection.in_transaction:
             self.internal("ROLLBACK")
         self._begun = False
@@ -228,6 +236,8 @@ class SqlDatabase:
         except OverflowError:
             raise JsException("string or blob too big: SQLITE_TOOBIG") from None
         written = self._rows_written(self._connection.total_changes - before)
+        if statement.writes and cursor.description:
+            self._returning.append(cursor)
         names = [statement.column_name(column[0]) for column in cursor.description or ()]
         return Cursor(self, self._owner, cursor, names, written)
 

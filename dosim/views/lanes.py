@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from dosim.explain import Story
-from dosim.trace import Segment, Trace
+from dosim.trace import Segment, Trace, partition
 
 #: More requests than this do not fit a picture that can be read.
 MOST_REQUESTS: Final = 60
@@ -153,7 +153,7 @@ def _object_lanes(story: Story, family: set[int], calls: Mapping[int, str]) -> l
 
 def _object_lane(story: Story, label: str, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Lane:
     colo = story.colo(label)
-    bars = list(_inside(story, visits, calls))
+    bars = list(_inside(story, label, visits, calls))
     for _, _, request in visits:
         for _, start_us, end_us in story.sections(request):
             if end_us is not None and end_us > start_us:
@@ -161,20 +161,19 @@ def _object_lane(story: Story, label: str, visits: list[tuple[int, int, int]], c
     return Lane("object", f"{label} in {colo}" if colo else label, tuple(bars))
 
 
-def _inside(story: Story, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Iterable[Bar]:
-    """Stretches with the same requests inside: who, or how many."""
-    cuts = sorted({t for start_us, end_us, _ in visits for t in (start_us, end_us)})
-    for start_us, end_us in pairwise(cuts):
+def _inside(story: Story, label: str, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Iterable[Bar]:
+    """Stretches with the same requests inside, saying who or how many, and over them where their code computes."""
+    computing = [
+        (segment.start_us, segment.end_us)
+        for _, _, request in visits
+        for segment in partition(story.records[request])
+        if segment.state == "running" and segment.actor == label
+    ]
+    for start_us, end_us in pairwise(sorted({t for begun, ended, _ in visits for t in (begun, ended)})):
         inside = [request for begun, ended, request in visits if begun <= start_us and ended >= end_us]
         if inside:
             text = calls.get(inside[0], f"#{inside[0]}") if len(inside) == 1 else f"{len(inside)} inside at once"
-            yield Bar(start_us, end_us, _look_inside(story, inside, start_us, end_us), text)
-
-
-def _look_inside(story: Story, inside: Iterable[int], start_us: int, end_us: int) -> str:
-    """ "running" when code of one of them computes in this stretch, else "awaiting"."""
-    for request in inside:
-        for segment in story.segments(request):
-            if segment.state == "running" and segment.start_us < end_us and segment.end_us > start_us:
-                return "running"
-    return "awaiting"
+            covered = any(begun <= start_us and ended >= end_us for begun, ended in computing)
+            yield Bar(start_us, end_us, "running" if covered else "awaiting", text)
+    for start_us, end_us in computing:
+        yield Bar(start_us, end_us, "running")

@@ -227,7 +227,7 @@ def _text(lane: Lane, bar: Bar) -> str:
 
 
 def _write(axes: Axes, at: int, start_s: float, took_s: float, text: str, inches_per_s: float) -> None:
-    """Text in the middle of a bar; without its verb or smaller where there is little room, none where it does not fit."""
+    """Text in the middle of a bar; without its verb or smaller where room is little, none where it does not fit."""
     room = took_s * inches_per_s
     if len(text) * _LETTER_IN + 0.4 > room and text[-2:] in (" s", "ms", "µs"):
         text = text.partition(" ")[2]  # how long, without the verb

@@ -87,8 +87,8 @@ def start_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     def start() -> Kernel:
         folder = tmp_path_factory.mktemp("kernel")
         manager = KernelManager(kernel_name="python3", connection_file=str(folder / "connection.json"))
-        outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYDEVD", "COV_"))}
-        environment = {**outside, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder)}
+        environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's advice on stderr
         manager.start_kernel(cwd=str(folder), env=environment)
         client = manager.blocking_client()
         kernels.append(Kernel(manager, client))

@@ -52,7 +52,7 @@ def world():
 AFTER = "print(sim.trace[-1].kind); sim, stub = world(); print(sim.run(stub.ping()), sim.now.us)"
 STILL_USABLE = "interrupted\npong 5000000\n"
 #: Python ignores a KeyboardInterrupt that falls into a destructor: send another after so many seconds.
-AGAIN_S = 5
+AGAIN_S = 2
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +135,11 @@ def interrupt_after() -> Iterator[Callable[[float], None]]:
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGALRM, ring)
+    gc.disable()  # fewer destructors
     yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
+    gc.enable()
 
 
 @pytest.mark.filterwarnings("ignore")  # an interrupted world leaves coroutines behind that never ran

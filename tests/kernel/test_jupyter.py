@@ -155,10 +155,10 @@ def test_the_outer_loop_is_put_back_after_an_error() -> None:
     async def main() -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         sim = Simulation(durable_objects={"ECHO": Echo})
-        with pytest.raises(JsException, match='missing 1 required'):
+        with pytest.raises(JsException, match="missing 1 required"):
             sim.run(sim.env.ECHO.getByName("x").later())
         assert loop is asyncio.get_running_loop() and task is asyncio.current_task()
-        with pytest.raises(JsException, match='missing 1 required'):
+        with pytest.raises(JsException, match="missing 1 required"):
             await sim.arun(sim.env.ECHO.getByName("x").later())
         assert loop is asyncio.get_running_loop() and task is asyncio.current_task()
 
@@ -166,7 +166,7 @@ def test_the_outer_loop_is_put_back_after_an_error() -> None:
 
 
 def test_simulations_side_by_side() -> None:
-    """Two simulations under arun() in two tasks of one loop do not disturb each other, and the loop's own work goes on."""
+    """Two simulations under arun() in two tasks of one loop leave each other alone, and the loop's own work goes on."""
 
     async def ticks(counted: list[int]) -> None:
         while True:

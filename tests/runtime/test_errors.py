@@ -140,8 +140,9 @@ def test_an_error_of_fetch_is_an_abort_error_with_the_last_line() -> None:
         raise ValueError("in fetch")
 
     story.fetches["A"] = broken
-    with pytest.raises(AbortError, match=r"^ValueError: in fetch$") as caught:
+    with pytest.raises(AbortError) as caught:
         story.sim.run(story.stub("A:x").fetch("https://a/"))
+    assert str(caught.value) == "ValueError: in fetch"
     assert caught.value.remote is True  # type: ignore[attr-defined]
 
 

@@ -188,6 +188,28 @@ def test_a_stub_may_be_passed_on() -> None:
     assert story.log == [(0, "A:x", "from C")]
 
 
+def test_a_stub_that_was_passed_on_is_disposed_with_that_call() -> None:
+    """The third object's copy ends with its own call, like any argument [rp-12]."""
+
+    async def keeps(o: Any, callback: Any) -> Any:
+        o.callback = callback
+        return await callback()
+
+    async def again(o: Any) -> Any:
+        try:
+            return await o.callback()
+        except Exception as error:  # noqa: BLE001
+            return list(seen(error))
+
+    async def passes(o: Any, callback: Any) -> Any:
+        return [await o.call("C:z", keeps, callback), await o.call("C:z", again)]
+
+    async def caller(o: Any) -> Any:
+        return await o.call("B:y", passes, lambda: "called")
+
+    assert Story().play((0, "A:x", caller)) == [["called", list(DISPOSED)]]
+
+
 def test_a_returned_bound_method_runs_in_its_owner() -> None:
     """Methods are functions too."""
 

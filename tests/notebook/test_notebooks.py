@@ -1,0 +1,118 @@
+"""The notebooks: stored without outputs, and right in what they claim when they are run."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MOVE_A_SLIDER = """
+explorer_shown = _
+slider, sentence, picture = (explorer_shown.children[i] for i in (0, 4, 5))
+before = sentence.value, picture.value
+slider.value = 3
+after = sentence.value, picture.value
+slider.value = 10
+print(slider.description, before[0] == after[0], before[1] == after[1], before == (sentence.value, picture.value))
+explorer_shown.children[2].value = "Locks"
+print(sentence.value)
+slider.value, explorer_shown.children[1].value = 2, 31
+print(sentence.value)
+"""
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture
+def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+    """A function that runs a notebook in a fresh kernel, from the notebooks' folder, and returns it with outputs."""
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+
+    def run(notebook: Any) -> Any:
+        where = {"metadata": {"path": str(ROOT / "notebooks")}}
+        return NotebookClient(notebook, timeout=60, kernel_name="python3", resources=where).execute()
+
+    return run
+
+
+def texts(cell: Any) -> str:
+    """Everything a cell has shown, as text."""
+    return "".join(out.get("text", "") or out.get("data", {}).get("text/plain", "") for out in cell.outputs)
+
+
+def test_there_are_notebooks() -> None:
+    """The first lesson is where `make lab` opens."""
+    assert "01-ten-requests.ipynb" == NOTEBOOKS[0].name
+    assert "notebooks/01-ten-requests.ipynb" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_form(path: Path) -> None:
+    """Valid, no outputs stored, cells of under 15 lines with names of their own, a kernel every front end finds."""
+    notebook = read(path)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+    assert [] == [cell.id for cell in code if cell.outputs or cell.execution_count is not None]
+    assert [] == [cell.id for cell in notebook.cells if cell.metadata]
+    assert [] == [cell.id for cell in code if len(cell.source.splitlines()) >= 15]
+    ids = [cell.id for cell in notebook.cells]
+    assert sorted(set(ids)) == sorted(ids)
+    assert [] == [name for name in ids if not re.fullmatch("[a-z]+(-[a-z]+)*", name)], "ids that a tool made up"
+    assert "python3" == notebook.metadata.kernelspec.name
+    assert {"name": "python"} == notebook.metadata.language_info
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_ends_in_asserts(path: Path) -> None:
+    """The last cell checks the numbers that the text claims."""
+    statements = ast.parse(read(path).cells[-1].source).body
+
+    assert isinstance(statements[-1], ast.Assert)
+    assert len([statement for statement in statements if isinstance(statement, ast.Assert)]) >= 3
+    assert {ast.Assert, ast.Assign} >= {type(statement) for statement in statements}
+
+
+def test_the_first_lesson(execute: Callable[[Any], Any]) -> None:
+    """Every cell runs without a complaint and shows what the text beside it says; the slider reruns and redraws."""
+    notebook = read(NOTEBOOKS[0])
+    notebook.cells.append(nbformat.v4.new_code_cell(MOVE_A_SLIDER))
+    cells = {cell.id: cell for cell in execute(notebook).cells if cell.cell_type == "code"}
+
+    assert [] == [name for name, cell in cells.items() if any(out.get("name") == "stderr" for out in cell.outputs)]
+    ladder = str([5.0 * n for n in range(1, 11)])
+    assert [ladder] * 3 == [texts(cells[name]) for name in ("belief", "computes", "locks")]
+    assert f"your prediction: None\n{[5.0] * 10}" == texts(cells["gates"])
+    assert str([5.0] * 10) == texts(cells["objects"])
+    for name in ("belief-picture", "gates-picture", "locks-picture"):
+        html = cells[name].outputs[0].data["text/html"]
+        width, height = png_size(base64.b64decode(html.partition("base64,")[2].partition('"')[0]))
+        assert width > 800 and height > 300
+    assert "awaited a timer for 5 s" in cells["gates-explain"].outputs[0].data["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in cells["play"].outputs[0].data
+
+    redrawn, locked, too_long = texts(notebook.cells[-1]).splitlines()
+    assert "requests True False True" == redrawn
+    assert "The last answer comes after 50 s." in locked
+    assert "waited for too long" in too_long
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
