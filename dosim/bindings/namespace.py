@@ -29,7 +29,10 @@ _NO_JURISDICTIONS = "Jurisdiction restrictions are not implemented in workerd."
 class StubLink:
     """The runtime's end of a stub: which object, and which life of it."""
 
-    __slots__ = ("_binding", "_hint", "_world", "channel", "host", "label", "last_arrival_us", "object_id")
+    __slots__ = (
+        "_binding", "_hint", "_world", "channel", "deliver", "host", "label", "last_arrival_us", "object_id",
+        "target_place",
+    )  # fmt: skip
 
     def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, hint: str | None) -> None:
         self._world = world
@@ -38,6 +41,7 @@ class StubLink:
         self._hint = hint
         self.host: ObjectHost | None = None
         self.channel: Channel | None = None
+        self.target_place: City | None = None
         self.last_arrival_us = 0
         name = object_id.name
         self.label = (
@@ -50,20 +54,14 @@ class StubLink:
         if self.host is None:
             origin: City | None = call.caller.owner.place if call.caller is not None else None
             known = len(self._world.hosts)
-            self.host = self._world.host(self._binding, self.object_id, origin, self._hint)
+            self.host = host = self._world.host(self._binding, self.object_id, origin, self._hint)
             call.lookup = len(self._world.hosts) > known and self.object_id.name is not None
-            self.channel = self.host.channel
+            self.channel = host.channel
+            self.target_place = host.place
+            self.deliver = host.arrive
 
     def new_stub(self) -> Stub:
         return Stub(self._world, self._binding, self.object_id, self._hint)
-
-    def deliver(self, call: Call) -> None:
-        assert self.host is not None
-        self.host.arrive(call)
-
-    @property
-    def target_place(self) -> City | None:
-        return self.host.place if self.host is not None else None
 
 
 class Stub:

@@ -43,7 +43,8 @@ class Alarm:
         self._finishing: Call | None = None
         #: While `alarm()` runs and nobody has set or deleted the alarm: it counts as gone, and stays if the run fails.
         self.deferred_delete = False
-        self._touched = False
+        #: Something about the alarm changed in this turn: `sync` once the turn is committed.
+        self.touched = False
         self._retries = 0
         self._retry_due_us: int | None = None
         self._runs = 0
@@ -62,7 +63,7 @@ class Alarm:
     def set_ms(self, alarm_ms: int | None) -> None:
         """`setAlarm` or `deleteAlarm`, in the turn's transaction."""
         self.deferred_delete = False
-        self._touched = True
+        self.touched = True
         self._host.storage.set_alarm(alarm_ms)
 
     def restore_deferred(self, *, deferred: bool) -> None:
@@ -72,7 +73,7 @@ class Alarm:
     def cleared(self) -> None:
         """deleteAll took the alarm with it."""
         self.deferred_delete = False
-        self._touched = True
+        self.touched = True
 
     # -- scheduling
 
@@ -82,9 +83,9 @@ class Alarm:
         if storage.writes:
             return
         self._finishing = None
-        if not self._touched or self._running is not None:
+        if not self.touched or self._running is not None:
             return
-        self._touched = False
+        self.touched = False
         stored_ms = storage.alarm_ms
         if stored_ms is not None and stored_ms == self._scheduled_ms:
             return
@@ -135,12 +136,12 @@ class Alarm:
         info: AlarmInfo = call.args[0]
         if self._host.storage.alarm_ms != info.scheduledTime:
             self._running = None
-            self._touched = True
+            self.touched = True
             self.sync()
             return False
         self._scheduled_ms = None
         self.deferred_delete = True
-        self._touched = False
+        self.touched = False
         return True
 
     def ended(self, call: Call, error: BaseException | None) -> None:
@@ -148,16 +149,15 @@ class Alarm:
         if self._running is not call:
             return
         self._running, self._finishing = None, call
+        self.touched = True
         deferred, self.deferred_delete = self.deferred_delete, False
         if deferred and error is None:
             self._host.storage.set_alarm(None)
             self._retries = 0
-            self._touched = True
         elif deferred:
             self._retry(call)
         else:
             self._retries = 0
-            self._touched = True
 
     def life_ended(self, instance: Instance) -> None:
         """The instance was reset while the handler ran, or waited to: the run counts as failed."""
@@ -171,7 +171,7 @@ class Alarm:
             if stored_ms is not None:
                 self._retry(call)
         else:
-            self._touched = True
+            self.touched = True
             self.sync()
 
     def restarted(self) -> None:

@@ -87,11 +87,6 @@ class Call:
         self.lent: list[Any] | None = None
         self.wrote_before = False
 
-    def stub_place(self) -> City | None:
-        """Where the target is."""
-        place: City | None = self.stub.target_place
-        return place
-
     @property
     def is_fetch(self) -> bool:
         return self.via == "fetch"
@@ -139,7 +134,7 @@ class Flow:
 class Event:
     """One thing to deliver to an object: `fn(arg)` in the context of `flow`, when the gate lets it in."""
 
-    __slots__ = ("after", "arg", "child", "context", "flow", "fn", "held_by", "ready_us", "starts")
+    __slots__ = ("after", "arg", "child", "flow", "fn", "held_by", "ready_us", "starts", "user_code")
 
     def __init__(
         self,
@@ -150,14 +145,17 @@ class Event:
         child: int = 0,
         *,
         starts: bool = False,
+        user_code: bool = False,
     ) -> None:
         self.fn = fn
         self.arg = arg
         self.flow = flow
         self.after = after
         self.child = child
+        #: A call's handler starts with it.
         self.starts = starts
-        self.context: Context | None = None
+        #: `fn` itself runs code of the object, so it needs a context of the flow.
+        self.user_code = user_code or starts
         self.held_by = ""
         self.ready_us = 0
 

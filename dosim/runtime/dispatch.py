@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from contextvars import Context
+from collections.abc import Awaitable, Callable
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 RESERVED = frozenset(
     "fetch alarm webSocketMessage webSocketClose webSocketError connect scheduled queue tail trace test email".split()
 )
-_EMPTY = Context()
 
 
 def find_method(user: object, name: str) -> Callable[..., Any]:
@@ -39,8 +37,7 @@ def find_method(user: object, name: str) -> Callable[..., Any]:
 def call_method(instance: Instance, call: Call) -> None:
     """Start the handler of `call`; its end is reported by `instance.answer`."""
     try:
-        method = _method(instance.user, call)
-        result = method(*call.args)
+        result = _method(instance, call)(*call.args)
     except DurableObjectAbort:
         return
     except JsException as error:
@@ -50,15 +47,20 @@ def call_method(instance: Instance, call: Call) -> None:
     except Exception as error:
         instance.answer(call, None, as_error(error))
         return
-    if isinstance(result, asyncio.Future) or inspect.iscoroutine(result):
-        coroutine = result if inspect.iscoroutine(result) else _await(result)
-        task = instance.loop.create_task(coroutine)
-        call.task = task
-        task.add_done_callback(_Ended(instance, call), context=_EMPTY)
-    elif inspect.isawaitable(result):
-        task = instance.loop.create_task(_await(result))
-        call.task = task
-        task.add_done_callback(_Ended(instance, call), context=_EMPTY)
+    if inspect.iscoroutine(result) or inspect.isawaitable(result):
+        call.task = instance.loop.create_task(_run(instance, call, result))
+    else:
+        finish(instance, call, result)
+
+
+async def _run(instance: Instance, call: Call, handler: Awaitable[Any]) -> None:
+    """The task of a handler: wait for its end and report it."""
+    try:
+        result = await handler
+    except DurableObjectAbort:
+        return
+    except (Exception, asyncio.CancelledError) as error:
+        instance.answer(call, None, as_error(error))
     else:
         finish(instance, call, result)
 
@@ -71,18 +73,21 @@ def _is_ours(error: JsException) -> bool:
     return tb is not None and tb.tb_frame.f_globals.get("__name__") == __name__
 
 
-def _method(user: object, call: Call) -> Callable[..., Any]:
+def _method(instance: Instance, call: Call) -> Callable[..., Any]:
     name = call.method
     if call.via == "rpc":
-        if name in RESERVED:
-            raise type_error(f"'{name}' is a reserved method and cannot be called over RPC.")
-        return find_method(user, name)
+        found = instance.methods.get(name)
+        if found is None:
+            if name in RESERVED:
+                raise type_error(f"'{name}' is a reserved method and cannot be called over RPC.")
+            found = instance.methods[name] = find_method(instance.user, name)
+        return found
     if call.via == "callback":
         function: Callable[..., Any] = call.stub.function
         return function
-    if not callable(getattr(type(user), name, None)):
+    if not callable(getattr(type(instance.user), name, None)):
         raise type_error(f"Method {name} does not exist")
-    return relaxed(getattr(user, name), len(call.args))
+    return relaxed(getattr(instance.user, name), len(call.args))
 
 
 def relaxed(method: Callable[..., Any], given: int) -> Callable[..., Any]:
@@ -92,26 +97,6 @@ def relaxed(method: Callable[..., Any], given: int) -> Callable[..., Any]:
         return method
     takes = code.co_argcount - hasattr(method, "__self__")
     return method if takes >= given else lambda *args: method(*args[:takes])
-
-
-class _Ended:
-    """The done callback of a handler's task."""
-
-    __slots__ = ("call", "instance")
-
-    def __init__(self, instance: Instance, call: Call) -> None:
-        self.instance = instance
-        self.call = call
-
-    def __call__(self, task: asyncio.Task[Any]) -> None:
-        if task.cancelled():
-            self.instance.answer(self.call, None, as_error(asyncio.CancelledError()))
-            return
-        error = task.exception()
-        if error is None:
-            finish(self.instance, self.call, task.result())
-        elif not isinstance(error, DurableObjectAbort):
-            self.instance.answer(self.call, None, as_error(error))
 
 
 def finish(instance: Instance, call: Call, result: Any) -> None:
@@ -129,7 +114,3 @@ def _refusal(error: Exception) -> JsException:
     if isinstance(error, JsException):
         return JsException(error.message, error.name, remote=True)
     return as_error(error)
-
-
-async def _await(result: Any) -> Any:
-    return await result

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from dosim.kernel.loop import SCOPE
 from dosim.platform.facts import RPC_LIMIT_BYTES
 from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.crossing import as_error
@@ -60,7 +59,10 @@ class FunctionStub:
 
     def deliver(self, call: Call) -> None:
         """The call has reached whoever made the function: run it there."""
-        self._world.functions.run(self, call)
+        place, world = self.target_place, self._world
+        detail = (place.colo if place is not None else "",)
+        call.last = world.emit(world.loop.now_us, "arrive", call.target, call.id, call.last, detail)
+        world.functions.run(self, call)
 
     def dispose(self) -> None:
         """Let go of the function: a later call fails, and its owner may leave memory."""
@@ -162,9 +164,8 @@ class Functions:
         label = owner.label if owner is not None else "the outside"
         return FunctionStub(self._world, function, owner, label)
 
-    def outgoing_arguments(self, args: tuple[Any, ...], made: list[FunctionStub]) -> tuple[Any, ...]:
+    def outgoing_arguments(self, args: tuple[Any, ...], scope: Any, made: list[FunctionStub]) -> tuple[Any, ...]:
         """The arguments of a call as the other side reads them. Raises what the platform raises at the call."""
-        scope: Any = SCOPE.get()
         owner = scope.owner if scope is not None else None
 
         def other(value: object) -> object:
@@ -176,10 +177,12 @@ class Functions:
 
     def outgoing_result(self, instance: Any, call: Call, result: Any) -> Any:
         """A handler's result as the caller reads it. Raises what the platform raises for it."""
-        if call.via == "alarm":
+        if result is None and call.via != "fetch":
             return None
         if call.via == "fetch":
             return self._world.check_response(result)
+        if call.via == "alarm":
+            return None
         made: list[FunctionStub] = []
         value = clone(result, lambda v: self._other(v, instance, made))
         check_size(value)

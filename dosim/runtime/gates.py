@@ -176,7 +176,7 @@ class CriticalSection(InputGate):
         self.parent.holder = f"{self.kind} of {self.call!r}" if self.call is not None else self.kind
         self.locked = True
         inner = Flow(self, self.call)
-        instance.begin_turn(self, Event(self._run, None, inner, self.kind))
+        instance.begin_turn(self, Event(self._run, None, inner, self.kind, user_code=True))
         if self.kind == "blockConcurrencyWhile":
             self._limit = instance.start_block_limit(self)
 

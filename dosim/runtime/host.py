@@ -40,6 +40,7 @@ class ObjectHost:
         self.id = object_id
         self._known_as = object_id
         self.place = place
+        self._arrival = (place.colo if place is not None else "",)
         name = object_id.name
         self.label = (
             f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
@@ -72,6 +73,7 @@ class ObjectHost:
 
     def arrive(self, call: Call) -> None:
         """A call has reached the object: turn it away, queue it, or hand it to the instance's gate."""
+        call.last = self.world.emit(self.world.loop.now_us, "arrive", self.label, call.id, call.last, self._arrival)
         channel: Channel = call.stub.channel
         if channel.error is not None:
             self.turn_away(call, copy_of(channel.error))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from dosim.kernel.loop import SCOPE
 from dosim.platform.facts import BLOCK_DEPTH, BLOCK_DEPTH_TEXT, BLOCK_LIMIT_US, BLOCK_TIMEOUT_TEXT
 from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.crossing import as_error, as_reset
@@ -40,6 +42,8 @@ class Instance:
         self.gate = InputGate(self)
         self.user: Any = None
         self.broken: JsException | None = None
+        #: Methods that calls have reached, by name.
+        self.methods: dict[str, Callable[..., Any]] = {}
         #: `__init__` raised: every call gets this error until the instance leaves memory (recorded).
         self.start_error: BaseException | None = None
         self.in_flight: dict[Call, None] = {}
@@ -64,24 +68,25 @@ class Instance:
         self._turn_gate = gate
         self.idle_since_us = None
         flow = event.flow
-        call = flow.call
-        self.turn_call = call
-        if call is not None:
-            self._mark_turn(event, call)
-        self.touch()
-        context = event.context
-        if context is None:
-            context = flow.context()
-        context.run(event.fn, event.arg)
-
-    def _mark_turn(self, event: Event, call: Call) -> None:
-        now_us = self.loop.now_us
-        held_by = event.held_by if event.ready_us < now_us else ""
-        if event.starts:
-            call.last = self.world.emit(now_us, "start", self.label, call.id, call.last, (event.ready_us, held_by))
-        elif event.after:
-            detail = (event.after, event.child, event.ready_us, held_by)
-            call.last = self.world.emit(now_us, "resume", self.label, call.id, call.last, detail)
+        self.turn_call = call = flow.call
+        if call is not None and (event.starts or event.after):
+            now_us = self.loop.now_us
+            held_by = event.held_by if event.ready_us < now_us else ""
+            if event.starts:
+                detail: tuple[object, ...] = (event.ready_us, held_by)
+                call.last = self.world.emit(now_us, "start", self.label, call.id, call.last, detail)
+            else:
+                detail = (event.after, event.child, event.ready_us, held_by)
+                call.last = self.world.emit(now_us, "resume", self.label, call.id, call.last, detail)
+        if not self._turn_ending:
+            self._turn_ending = True
+            self.loop.turn_ends.append(self._end_turn)
+        if event.user_code:
+            context = Context()
+            context.run(SCOPE.set, flow)
+            context.run(event.fn, event.arg)
+        else:
+            event.fn(event.arg)
 
     def touch(self) -> None:
         """Make sure that what runs now is ended: committed, sent, and followed by the next."""
@@ -106,7 +111,8 @@ class Instance:
             return
         if self._outbox or self._replies:
             self._send()
-        self.host.alarm.sync()
+        if self.host.alarm.touched:
+            self.host.alarm.sync()
         if cpu_us:
             self.loop.after(0, self._turn_over, None)
         else:
@@ -150,14 +156,15 @@ class Instance:
 
     def _send(self) -> None:
         """Let out what the turn emitted. A fetch overtakes the RPCs issued before it in the turn (recorded)."""
-        outbox, self._outbox = self._outbox, []
         replies, self._replies = self._replies, []
         confirmed_us = self._confirmed_us
         routes = self.world.routes
-        if len(outbox) > 1:
-            outbox.sort(key=lambda item: not item[0].is_fetch)
-        for call, at_us in outbox:
-            routes.send(call, max(at_us, confirmed_us))
+        if self._outbox:
+            outbox, self._outbox = self._outbox, []
+            if len(outbox) > 1:
+                outbox.sort(key=lambda item: not item[0].is_fetch)
+            for call, at_us in outbox:
+                routes.send(call, max(at_us, confirmed_us))
         for call, value, error, at_us in replies:
             routes.reply(call, value, error, max(at_us, confirmed_us))
 
@@ -195,7 +202,8 @@ class Instance:
             self.host.alarm.ended(call, error)
         self._replies.append((call, value, error, now_us))
         self.touch()
-        self.host.answered(call)
+        if self.world.one_at_a_time:
+            self.loop.after(0, self.host.answered, call)  # after the CPU time that the turn has used
 
     # -- constructor, handlers, callbacks
 
@@ -205,7 +213,7 @@ class Instance:
         call.last = world.emit(self.loop.now_us, "construct", self.label, call.id, call.last, (self.number,))
         self.gate.locked = True
         self.gate.holder = f"the constructor, for {call!r}"
-        self.begin_turn(self.gate, Event(self._construct, None, Flow(self.gate, call)))
+        self.begin_turn(self.gate, Event(self._construct, None, Flow(self.gate, call), user_code=True))
 
     def _construct(self, _: None) -> None:
         host = self.host
@@ -300,7 +308,7 @@ class Instance:
         """Nothing runs: if nothing keeps the object in memory either, its time to eviction starts."""
         if self.in_flight or self.timers or self.outgoing or self.pins or self.gate.locked or self.broken is not None:
             return
-        if self.world.functions.held(self) or self.host.waiting:
+        if self.host.waiting or self.world.functions.held(self):
             return
         if self.idle_since_us is None:
             self.idle_since_us = self.loop.now_us

@@ -1,7 +1,7 @@
 """Routes: how calls and answers travel, from a place to a place, and in which order they arrive.
 
-One-way delays come from the network; without one (`network=None`) everything is where it is called from. Two messages
-on one stub, or back to one caller, never overtake each other.
+One-way delays come from the network; without one (`network=None`) everything is where it is called from. Two calls on
+one stub never overtake each other; their answers may.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from dosim.runtime.calls import Call, settle
 if TYPE_CHECKING:
     from dosim.network import City
     from dosim.runtime.world import World
+
+#: The detail of a call that crosses no network.
+_NOWHERE = ("", "", 0)
 
 Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
 
@@ -34,28 +37,33 @@ class Routes:
     def send(self, call: Call, leave_us: int) -> None:
         """A call leaves its caller at `leave_us`."""
         world, stub = self._world, call.stub
+        arrive_us = leave_us
+        goal = stub.target_place
         origin = call.caller.owner.place if call.caller is not None else None
-        goal = call.stub_place()
-        lookup_us = world.lookup_us(call, origin, leave_us)
-        detail = (origin.colo if origin else "", goal.colo if goal else "", lookup_us)
+        if origin is None or goal is None:
+            detail = _NOWHERE
+        else:
+            lookup_us = world.lookup_us(call, origin, leave_us)
+            arrive_us += lookup_us + self.delay_us(call, 0, origin, goal)
+            detail = (origin.colo, goal.colo, lookup_us)
         call.last = world.emit(leave_us, "leave", call.target, call.id, call.last, detail)
-        arrive_us = leave_us + lookup_us + self.delay_us(call, 0, origin, goal)
         arrive_us = max(arrive_us, stub.last_arrival_us)
         stub.last_arrival_us = arrive_us
-        world.loop.at(arrive_us, world.call_arrives, call)
+        world.loop.at(arrive_us, stub.deliver, call)
 
     def reply(self, call: Call, value: Any, error: BaseException | None, leave_us: int) -> None:
         """An answer leaves for the caller at `leave_us`."""
         world = self._world
         if call.via == "alarm":
             return
-        for stub in call.lent or ():
-            stub.dispose()
-        held_us = leave_us - world.loop.time_us()
-        call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (max(0, held_us),))
-        origin = call.caller.owner.place if call.caller is not None else None
-        delay_us = self.delay_us(call, 1, call.stub_place(), origin)
-        world.loop.at(leave_us + delay_us, self._answer_arrives, (call, value, error))
+        if call.lent:
+            for stub in call.lent:
+                stub.dispose()
+        held_us = max(0, leave_us - world.loop.time_us())
+        call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (held_us,))
+        if call.caller is not None:
+            leave_us += self.delay_us(call, 1, call.stub.target_place, call.caller.owner.place)
+        world.loop.at(leave_us, self._answer_arrives, (call, value, error))
 
     def _answer_arrives(self, answer: tuple[Call, Any, BaseException | None]) -> None:
         call, value, error = answer

@@ -136,7 +136,9 @@ class KvOperations:
     def _limit_keys(self, count: int) -> None:
         limit = self.instance.world.platform.keys_per_call
         if limit is not None and count > limit:
-            raise JsException(f"Maximum number of keys is {limit}.", "RangeError")
+            raise JsException(
+                f"Maximum number of key value pairs is {limit}. {count} pairs were provided.", "RangeError"
+            )  # text: workerd io/actor-storage.c++
 
     # -- the asynchronous spelling: arguments as Python Workers pass them
 
@@ -198,7 +200,7 @@ class DurableObjectStorage:
         try:
             return tuple([clone(arg, storable) for arg in args])
         except TypeError as error:
-            if accept(f"storage refuses {error}", "lists and bytes instead of tuples and bytearrays"):
+            if accept(f"storage refuses this value: {str(error).rstrip('.')}", "lists and bytes instead of tuples and bytearrays"):
                 return tuple([clone(_portable(arg), storable) for arg in args])
             raise
         except JsException as error:

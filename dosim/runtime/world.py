@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dosim.kernel.loop import SCOPE, Loop
+from dosim.kernel.tasks import Future
 from dosim.kernel.streams import Stream, mix64
 from dosim.platform.facts import DEFAULT_CITY, Platform
 from dosim.runtime.calls import Call, Flow
@@ -103,8 +104,10 @@ class World:
         scope: Any = SCOPE.get()
         if kwargs:
             args = (*args, dict(kwargs))
+        if not args:
+            return self.plain_call(via, target, method, args, scope)
         lent: list[FunctionStub] = []
-        call = self.plain_call(via, target, method, self.functions.outgoing_arguments(args, lent), scope)
+        call = self.plain_call(via, target, method, self.functions.outgoing_arguments(args, scope, lent), scope)
         call.lent = lent
         return call
 
@@ -112,20 +115,22 @@ class World:
         """A call whose arguments are already what the other side gets."""
         self._calls = number = self._calls + 1
         parent: Call | None = scope.call if scope is not None else None
-        call = Call(number, via, target, method, args, scope, parent.chain if parent is not None else number)
-        if parent is not None:
-            parent.made += 1
-            call.key = mix64(parent.key + parent.made)
-        else:
+        if parent is None:
+            call = Call(number, via, target, method, args, scope, number)
             self._roots += 1
             call.key = mix64(self._roots)
-        caller, cause = (parent.id, parent.last) if parent is not None else (0, 0)
+            caller = cause = 0
+        else:
+            call = Call(number, via, target, method, args, scope, parent.chain)
+            parent.made += 1
+            call.key = mix64(parent.key + parent.made)
+            caller, cause = parent.id, parent.last
         call.last = self.emit(self.loop.time_us(), "call", target, number, cause, (caller, via, target, method))
         return call
 
     def begin(self, call: Call) -> asyncio.Future[Any]:
         """Send a call with the turn that made it; the future is its answer."""
-        call.future = future = self.loop.create_future()
+        call.future = future = Future(loop=self.loop)
         if call.caller is not None:
             call.caller.owner.emit(call)
         else:
@@ -136,14 +141,6 @@ class World:
         """Send a call; what user code awaits: a coroutine inside, the future itself outside."""
         future = self.begin(call)
         return future if call.caller is None else answer_of(future)
-
-    def call_arrives(self, call: Call) -> None:
-        """A call has reached the place of its target."""
-        place = call.stub_place()
-        call.last = self.emit(
-            self.loop.now_us, "arrive", call.target, call.id, call.last, (place.colo if place is not None else "",)
-        )
-        call.stub.deliver(call)
 
     def client_call(self, client: str, method: str, key: int) -> Call:
         """A request from outside the world; its marks are the client's own, its draws keyed by `key`."""

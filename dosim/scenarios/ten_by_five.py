@@ -235,7 +235,7 @@ class TenByFive:
     @property
     def intro(self) -> str:
         """What all variants have in common."""
-        return f"{counted(self.requests, 'request')} of {self.seconds:g} s each, at an object at the same instant"
+        return f"{counted(self.requests, 'request')} of {self.seconds:g} s each meet an object at the same instant"
 
     def blocks(self, *, code: bool = False) -> list[Block]:
         blocks: list[Block] = [

@@ -172,7 +172,7 @@ def _inside(story: Story, label: str, visits: list[tuple[int, int, int]], calls:
     for start_us, end_us in pairwise(sorted({t for begun, ended, _ in visits for t in (begun, ended)})):
         inside = [request for begun, ended, request in visits if begun <= start_us and ended >= end_us]
         if inside:
-            text = calls.get(inside[0], f"#{inside[0]}") if len(inside) == 1 else f"{len(inside)} inside at once"
+            text = calls.get(inside[0], f"#{inside[0]}") if len(inside) == 1 else f"{len(inside)} at once"
             covered = any(begun <= start_us and ended >= end_us for begun, ended in computing)
             yield Bar(start_us, end_us, "running" if covered else "awaiting", text)
     for start_us, end_us in computing:

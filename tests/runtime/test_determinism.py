@@ -123,17 +123,18 @@ class Thing(DurableObject):
         finally:
             print("finally")
 
-    async def hello(self):
-        return 1
+    async def hello(self, collect):
+        if collect:
+            gc.collect()
+        await asyncio.sleep(1)
 
 
 def digest(collect):
     sim = Simulation(durable_objects={"T": Thing}, platform="workerd", network=None, show_output=False)
     sim.run(sim.env.T.getByName("x").start())
     sim.run(for_="20s")
-    if collect:
-        gc.collect()
-    sim.run(sim.env.T.getByName("x").hello())
+    sim.run(sim.env.T.getByName("y").hello(collect))
+    sim.run()
     return sim.trace.digest
 '''
 

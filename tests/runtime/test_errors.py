@@ -65,12 +65,12 @@ def test_the_flags_a_user_may_set(flag: str) -> None:
     assert seen(_caught(Story(), "A:x", _raising(error))) == ("ValueError: x", f"remote {flag}")
 
 
-@pytest.mark.parametrize(("date", "flags"), [("2026-04-01", "remote"), ("2026-11-01", "remote durableObjectReset")])
-def test_a_user_set_reset_flag_crosses_from_its_date_on(date: str, flags: str) -> None:
-    """enhanced_error_serialization (2026-04-21) lets durableObjectReset cross; before, it did not [er-09]."""
+@pytest.mark.parametrize("date", ["2026-04-01", "2026-11-01"])
+def test_a_user_set_reset_flag_does_not_cross(date: str) -> None:
+    """`durableObjectReset` and `remote` are the runtime's own; a PythonError carries no others [er-09]."""
     error = ValueError("x")
     error.durableObjectReset = True  # type: ignore[attr-defined]
-    assert seen(_caught(Story(compatibility_date=date), "A:x", _raising(error))) == ("ValueError: x", flags)
+    assert seen(_caught(Story(compatibility_date=date), "A:x", _raising(error))) == ("ValueError: x", "remote")
 
 
 def test_two_hops_leave_the_last_line_and_one_remote() -> None:
@@ -94,10 +94,9 @@ def test_a_javascript_error_passing_through_reads_js_exception() -> None:
     assert last.startswith("pyodide.ffi.JsException: DataCloneError: ") and flags == "remote"
 
 
-@pytest.mark.parametrize(("date", "flags"), [("2026-04-01", "remote"), ("2026-11-01", "remote durableObjectReset")])
-def test_a_reset_is_seen_by_the_direct_caller_and_one_hop_further(date: str, flags: str) -> None:
-    """The direct caller sees durableObjectReset alone; rethrown it is `remote`, from 2026-04-21 both [er-05]."""
-    story = Story(compatibility_date=date)
+def test_a_reset_is_seen_by_the_direct_caller_alone() -> None:
+    """The direct caller sees durableObjectReset; rethrown one hop further it is a `remote` PythonError [er-05]."""
+    story = Story()
 
     async def aborts(o: Any) -> None:
         o.ctx.abort("gone")
@@ -109,9 +108,9 @@ def test_a_reset_is_seen_by_the_direct_caller_and_one_hop_further(date: str, fla
             o.log(seen(error))
             raise
 
-    last, seen_flags = seen(_caught(story, "A:x", middle))
+    last = seen(_caught(story, "A:x", middle))
     assert story.events() == [("Error: gone", "durableObjectReset")]
-    assert (last, seen_flags) == ("pyodide.ffi.JsException: Error: gone", flags)
+    assert last == ("pyodide.ffi.JsException: Error: gone", "remote")
 
 
 def test_an_error_of_a_callback_comes_to_the_object_that_called_it() -> None:

@@ -165,3 +165,25 @@ def test_the_network_keeps_the_order_of_one_stub() -> None:
 
     story.play((0, "B:y", caller))
     assert story.events() == list(range(20))
+
+
+def test_the_network_keeps_the_order_of_answers_to_one_caller() -> None:
+    """Answers that leave 0.1 ms apart do not overtake each other on the way back [or-04]."""
+    story = Story(network="earth", platform="cloudflare", seed=3)
+
+    async def caller(o: Any) -> None:
+        stub = o.env.A.getByName("x", locationHint="apac")
+        await story.on(stub, saying("warm"))
+
+        async def one(n: int) -> None:
+            await story.on(stub, _after, n / 10_000)
+            o.log(n)
+
+        await asyncio.gather(*map(one, range(20)))
+
+    story.play((0, "B:y", caller))
+    assert story.events("B:y") == list(range(20))
+
+
+async def _after(o: Any, seconds: float) -> None:
+    await asyncio.sleep(seconds)

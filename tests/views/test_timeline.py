@@ -73,7 +73,7 @@ def test_lanes_of_input_gates() -> None:
     """
     lanes = read_lanes(run("serve", "Tokyo", "Lagos").trace)
 
-    assert [bar.text for bar in lanes.objects[0].bars] == ["2 inside at once"]
+    assert [bar.text for bar in lanes.objects[0].bars] == ["2 at once"]
     assert lanes.looks == ["awaiting"]
 
 

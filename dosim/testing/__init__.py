@@ -1,0 +1,1 @@
+"""Testing: conformance with the recorded answers of the real runtime."""
