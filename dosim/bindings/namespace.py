@@ -30,8 +30,8 @@ class StubLink:
     """The runtime's end of a stub: which object, and which life of it."""
 
     __slots__ = (
-        "_binding", "_hint", "_world", "channel", "deliver", "host", "label", "last_arrival_us", "object_id",
-        "target_place",
+        "_binding", "_hint", "_world", "channel", "deliver", "host", "label", "last_answer_us", "last_arrival_us",
+        "object_id", "target_place",
     )  # fmt: skip
 
     def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, hint: str | None) -> None:
@@ -42,7 +42,7 @@ class StubLink:
         self.host: ObjectHost | None = None
         self.channel: Channel | None = None
         self.target_place: City | None = None
-        self.last_arrival_us = 0
+        self.last_arrival_us = self.last_answer_us = 0
         name = object_id.name
         self.label = (
             f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"

@@ -103,7 +103,14 @@ class Timer(Handle):
             if self.scope is not None:
                 self.scope.timers_changed(-1)
             self[0] = None
-            context.run(callback, *args)
+            try:
+                context.run(callback, *args)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                loop = events._get_running_loop()
+                assert isinstance(loop, Loop)
+                loop.on_error(error, context)
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -129,6 +136,8 @@ class Loop(asyncio.AbstractEventLoop):
         #: Tasks in the order of their creation, done ones taken out now and then; what `asyncio.all_tasks` reads.
         self._tasks: list[Task[Any]] = []
         self._prune_at = 1_000
+        #: What a callback raised, with the context it ran in; a callback's error is nobody's else business.
+        self.on_error: Callable[[BaseException, Context], None] = _raise
         #: Called around every slice: virtual time and seeded randomness for the code inside.
         self.enter_hooks: list[Callable[[], None]] = []
         self.leave_hooks: list[Callable[[], None]] = []
@@ -221,9 +230,9 @@ class Loop(asyncio.AbstractEventLoop):
             self._prune_at = 2 * len(self._tasks) + 1_000
         return task
 
-    def all_tasks(self, loop: object = None) -> list[Task[Any]]:
-        """`asyncio.all_tasks` in simulated code: every task that is not done, oldest first."""
-        return [task for task in self._tasks if not task.done()]
+    def all_tasks(self, loop: object = None) -> set[Task[Any]]:
+        """`asyncio.all_tasks` in simulated code: every task that is not done."""
+        return {task for task in self._tasks if not task.done()}
 
     def next_hash(self) -> int:
         """The hash of the next task or future that is put in a set: by creation of the need, never by address."""
@@ -320,7 +329,12 @@ class Loop(asyncio.AbstractEventLoop):
                 while ready:
                     callback, args, context = take()
                     if callback is not None:
-                        context.run(callback, *args)
+                        try:
+                            context.run(callback, *args)
+                        except KeyboardInterrupt:
+                            raise
+                        except BaseException as error:
+                            self.on_error(error, context)
                 if ends:
                     ends.pop(0)()
             if done():
@@ -367,6 +381,10 @@ class Loop(asyncio.AbstractEventLoop):
         """When the next event is due, background included; None when nothing is."""
         heads = [heap[0][0] for heap in (self._queue, self._background) if heap]
         return min(heads) if heads else None
+
+
+def _raise(error: BaseException, _: Context) -> None:
+    raise error
 
 
 def _fire(timer: Timer) -> None:

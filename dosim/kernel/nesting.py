@@ -6,13 +6,14 @@ and the run ends with CancelledError: a KeyboardInterrupt inside a task would en
 kernel. Such a loop looks at Ctrl-C only between two of its own steps, so without this a busy handler could never be
 stopped.
 
-Ctrl-C while the simulation is entered or left waits until that is done: half undone, the session would keep the
-simulation's clock or its event loop.
+Ctrl-C while the simulation is entered or left, or while it loads modules, waits until that is done: half undone, the
+session would keep the simulation's clock or its event loop. A second Ctrl-C does not wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ import warnings
 from asyncio import events
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -30,12 +32,15 @@ _CANCELLERS = ("asyncio.runners", "ipykernel.ipkernel")
 #: Where Ctrl-C is let through: user code, and whatever else handles events.
 _EVENTS_CODE = Loop.run_slice.__code__
 
+#: Files that a warning does not point at.
+_OURS = (str(Path(__file__).parents[1]), contextlib.__file__)
+
 _warned: set[str] = set()
 
 
 @contextmanager
 def nested(entered: AbstractContextManager[None]) -> Iterator[None]:
-    """Hold `entered` (a `Loop.entered()`) for as long as events run, safe against Ctrl-C; see the module.
+    """Hold `entered` (a `Loop.entered()`) safe against Ctrl-C; see the module.
 
     Warns, once in a process, when the running loop has been patched by nest_asyncio 1.6.
     """
@@ -70,7 +75,7 @@ class _Interrupt:
             signal.signal(signal.SIGINT, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not _handles_events(frame):
+        if not self._held and not _handles_events(frame):
             self._held = True
             return
         if self.cancels:
@@ -113,5 +118,13 @@ def _warn_of_nest_asyncio(outer: asyncio.AbstractEventLoop | None) -> None:
             " continuation, which has the same API and is installed with dosim: import nest_asyncio2;"
             " nest_asyncio2.apply(). dosim itself needs neither: sim.run() and await sim.arun() work in any cell.",
             RuntimeWarning,
-            stacklevel=6,
+            stacklevel=_level_outside(),
         )
+
+
+def _level_outside() -> int:
+    """The `stacklevel` for `_warn_of_nest_asyncio` to point at the line that called dosim."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -54,12 +54,16 @@ class DurableObjectContext:
     def waitUntil(self, promise: Any) -> None:
         """Keep the object in memory until `promise` (a task or future) is done."""
         if inspect.iscoroutine(promise):
-            friendly = self._instance.world.portability(
-                "ctx.waitUntil(coroutine) fails in a Durable Object: the coroutine never runs",
-                "workers.wait_until(coroutine)",
-            )
+            friendly = False
+            try:
+                friendly = self._instance.world.portability(
+                    "ctx.waitUntil(coroutine) fails in a Durable Object: the coroutine never runs",
+                    "workers.wait_until(coroutine)",
+                )
+            finally:
+                if not friendly:
+                    promise.close()
             if not friendly:
-                promise.close()
                 return
             promise = asyncio.ensure_future(promise)
         keep_until_done(self._instance, promise)

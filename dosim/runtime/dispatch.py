@@ -6,7 +6,6 @@ attributes and properties cannot. Arity is strict for RPC and relaxed for the pl
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from types import CodeType, FunctionType
@@ -44,7 +43,9 @@ def call_method(instance: Instance, call: Call) -> None:
         refused = JsException(error.message, error.name, **{**error.flags, "remote": True}) if _is_ours(error) else None
         instance.answer(call, None, refused or as_error(error))
         return
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         instance.answer(call, None, as_error(error))
         return
     if inspect.iscoroutine(result) or inspect.isawaitable(result):
@@ -59,7 +60,9 @@ async def _run(instance: Instance, call: Call, handler: Awaitable[Any]) -> None:
         result = await handler
     except DurableObjectAbort:
         return
-    except (Exception, asyncio.CancelledError) as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
         instance.answer(call, None, as_error(error))
     else:
         finish(instance, call, result)

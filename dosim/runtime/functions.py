@@ -14,7 +14,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from dosim.platform.facts import RPC_LIMIT_BYTES
-from dosim.runtime.calls import Call, Event, Flow, copy_of
+from dosim.runtime.calls import Call
 from dosim.runtime.crossing import as_error
 from dosim.web.errors import JsException
 from dosim.web.ids import DurableObjectId
@@ -42,7 +42,7 @@ class FunctionStub:
         self.owner = owner
         self.label = label
         self.disposed = False
-        self.last_arrival_us = 0
+        self.last_arrival_us = self.last_answer_us = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.disposed:
@@ -71,7 +71,8 @@ class FunctionStub:
             self._world.functions.released(self)
 
     def transfer(self) -> FunctionStub:
-        return FunctionStub(self._world, self.function, self.owner, self.label)
+        """The stub of whoever it is passed on to."""
+        return self._world.functions.new_stub(self.function, self.owner)
 
     def __repr__(self) -> str:
         return f"<function of {self.label}>"
@@ -152,16 +153,16 @@ class Functions:
     def run(self, stub: FunctionStub, call: Call) -> None:
         """A call has reached whoever made the function: run it there."""
         owner = stub.owner
-        if owner is None or not hasattr(owner, "gate"):
-            _OwnRun(self._world, call).start(owner)
-        elif owner.broken is not None:
-            self._world.routes.reply(call, None, copy_of(owner.broken), self._world.loop.now_us)
+        if is_instance(owner):
+            owner.host.let_in(call)
         else:
-            owner.in_flight[call] = None
-            owner.gate.deliver(Event(owner.start_handler, call, Flow(owner.gate, call), starts=True))
+            _OwnRun(self._world, call).start(owner)
 
-    def _stub(self, function: Callable[..., Any], owner: Any) -> FunctionStub:
+    def new_stub(self, function: Callable[..., Any], owner: Any) -> FunctionStub:
+        """A stub that keeps its owner, if that is an object, in memory until it is disposed."""
         label = owner.label if owner is not None else "the outside"
+        if is_instance(owner):
+            self._holds[owner] = self._holds.get(owner, 0) + 1
         return FunctionStub(self._world, function, owner, label)
 
     def outgoing_arguments(self, args: tuple[Any, ...], scope: Any, made: list[FunctionStub]) -> tuple[Any, ...]:
@@ -186,21 +187,22 @@ class Functions:
         made: list[FunctionStub] = []
         value = clone(result, lambda v: self._other(v, instance, made))
         check_size(value)
-        for stub in made if instance is not None else ():
-            self._holds[instance] = self._holds.get(instance, 0) + 1
+        for stub in made:
             if call.caller is not None:
                 call.caller.owner.hold(stub)
         return value
 
     def _other(self, value: object, owner: Any, made: list[FunctionStub]) -> object:
         if isinstance(value, FunctionStub):
-            return value.transfer()
+            passed_on = value.transfer()
+            made.append(passed_on)
+            return passed_on
         if hasattr(type(value), "transfer"):
             return value.transfer()  # type: ignore[attr-defined]
         if hasattr(type(value), "__new_stub__"):
             return value.__new_stub__()  # type: ignore[attr-defined]
         if callable(value) and not isinstance(value, type):
-            stub = self._stub(value, owner)
+            stub = self.new_stub(value, owner)
             made.append(stub)
             return stub
         if isinstance(value, DurableObjectId):
@@ -209,6 +211,11 @@ class Functions:
                 "DataCloneError",
             )
         raise JsException(_PROXY_TEXT, "DataCloneError")
+
+
+def is_instance(owner: Any) -> bool:
+    """True for the instance of an object, which has a gate; False for a Worker's request and the outside."""
+    return owner is not None and hasattr(owner, "gate")
 
 
 def check_size(value: object) -> None:

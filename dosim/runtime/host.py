@@ -74,16 +74,24 @@ class ObjectHost:
     def arrive(self, call: Call) -> None:
         """A call has reached the object: turn it away, queue it, or hand it to the instance's gate."""
         call.last = self.world.emit(self.world.loop.now_us, "arrive", self.label, call.id, call.last, self._arrival)
-        channel: Channel = call.stub.channel
-        if channel.error is not None:
-            self.turn_away(call, copy_of(channel.error))
+        self.let_in(call)
+
+    def let_in(self, call: Call) -> None:
+        """Turn a call away, queue it, or hand it to an instance's gate: one of the object, or of a function it made."""
+        error = self._broken(call)
+        if error is not None:
+            self.turn_away(call, copy_of(error))
         elif self.world.one_at_a_time and not self._admit(call):
             self.waiting.append(call)
         else:
             self._enter(call)
 
+    def _broken(self, call: Call) -> JsException | None:
+        error: JsException | None = call.stub.owner.broken if call.via == "callback" else call.stub.channel.error
+        return error
+
     def _enter(self, call: Call) -> None:
-        instance = self.instance or self._new_instance(call)
+        instance = call.stub.owner if call.via == "callback" else self.instance or self._new_instance(call)
         instance.in_flight[call] = None
         instance.gate.deliver(Event(instance.start_handler, call, Flow(instance.gate, call), starts=True))
 
@@ -152,7 +160,7 @@ class ObjectHost:
             self.world.loop.after(0, self._enter_again, call)
 
     def _enter_again(self, call: Call) -> None:
-        error = call.stub.channel.error
+        error = self._broken(call)
         if error is not None:
             self.turn_away(call, copy_of(error))
             self.answered(call)
@@ -203,8 +211,13 @@ class ObjectHost:
         self.storage.pack()
 
     def kill(self) -> None:
-        """The process dies: memory and the open turn are lost, nobody is told."""
+        """The process dies: memory and the open turn are lost; whoever waited from outside loses the connection."""
         instance, self.instance = self.instance, None
+        lost = [*(instance.in_flight if instance is not None else ()), *self.waiting]
+        self.waiting.clear()
+        self._inside.clear()
+        for call in lost:
+            self.turn_away(call, JsException("Network connection lost.", retryable=True))
         if instance is not None:
             self.storage.rollback()
             instance.leave_memory()

@@ -59,7 +59,7 @@ class Instance:
         self._replies: list[tuple[Call, Any, BaseException | None, int]] = []
         self._confirmed_us = 0
         self._buried: list[object] = []
-        self._held: list[object] = []
+        self._held: list[Any] = []
 
     # -- turns
 
@@ -340,12 +340,19 @@ class Instance:
         for call in list(self.in_flight):
             call.last = self.world.emit(self.loop.now_us, "turn_away", self.label, call.id, call.last, (str(error),))
             self.world.routes.reply(call, None, copy_of(error), self.loop.now_us)
-        self.world.functions.drop_owner(self)
+        self._let_go()
 
     def leave_memory(self) -> None:
         """Evicted: memory is gone, nothing of this life is delivered any more."""
         self.broken = JsException("evicted")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Nobody can call the functions of this life any more, and it lets go of those it held."""
         self.world.functions.drop_owner(self)
+        held, self._held = self._held, []
+        for stub in held:
+            stub.dispose()
 
     def bury(self, thing: object) -> None:
         """Keep what will never run again: collected, its coroutine would run `finally` blocks at a random time."""

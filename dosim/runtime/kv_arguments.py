@@ -38,6 +38,15 @@ class ListOptions:
     reverse: bool
     limit: int | None
 
+    @property
+    def is_empty(self) -> bool:
+        """True when the bounds leave no room for any key: such a listing does not even end an open iterator."""
+        start, end = self.start or "", self.end
+        if self.prefix and start > self.prefix and not start.startswith(self.prefix):
+            return True
+        low = max(start, self.prefix)
+        return end is not None and (end < low or (end == low and not self.after))
+
     def walk(self, engine: Storage) -> Iterator[str]:
         return engine.walk(self.start, self.end, self.prefix, after=self.after, reverse=self.reverse, limit=self.limit)
 

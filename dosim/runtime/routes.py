@@ -1,7 +1,7 @@
 """Routes: how calls and answers travel, from a place to a place, and in which order they arrive.
 
-One-way delays come from the network; without one (`network=None`) everything is where it is called from. Two calls on
-one stub never overtake each other; their answers may.
+One-way delays come from the network; without one (`network=None`) everything is where it is called from. Messages
+on one stub never overtake each other: calls arrive in the order in which they left, and so do answers.
 """
 
 from __future__ import annotations
@@ -61,9 +61,13 @@ class Routes:
                 stub.dispose()
         held_us = max(0, leave_us - world.loop.time_us())
         call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (held_us,))
+        arrive_us = leave_us
         if call.caller is not None:
-            leave_us += self.delay_us(call, 1, call.stub.target_place, call.caller.owner.place)
-        world.loop.at(leave_us, self._answer_arrives, (call, value, error))
+            stub = call.stub
+            arrive_us += self.delay_us(call, 1, stub.target_place, call.caller.owner.place)
+            arrive_us = max(arrive_us, stub.last_answer_us)
+            stub.last_answer_us = arrive_us
+        world.loop.at(arrive_us, self._answer_arrives, (call, value, error))
 
     def _answer_arrives(self, answer: tuple[Call, Any, BaseException | None]) -> None:
         call, value, error = answer

@@ -91,7 +91,7 @@ class KvOperations:
     def get(self, key: str) -> Any:
         self.record("get", key)
         value = self.engine.kv.get(key)
-        return clone(value)
+        return clone(value, storable)
 
     def get_many(self, keys: list[str]) -> JsDict:
         self._limit_keys(len(keys))
@@ -100,7 +100,7 @@ class KvOperations:
         found = JsDict()
         for key in sorted(set(keys)):
             if key in kv:
-                found[key] = clone(kv[key])
+                found[key] = clone(kv[key], storable)
         return found
 
     def put(self, key: str, value: Any) -> None:
@@ -126,11 +126,12 @@ class KvOperations:
 
     def list(self, options: ListOptions) -> JsDict:
         self.record("list", options.prefix)
-        self.engine.list_generation += 1
+        if not options.is_empty:
+            self.engine.list_generation += 1
         kv = self.engine.kv
         found = JsDict()
         for key in options.walk(self.engine):
-            dict.__setitem__(found, key, clone(kv[key]))
+            dict.__setitem__(found, key, clone(kv[key], storable))
         return found
 
     def _limit_keys(self, count: int) -> None:
@@ -465,7 +466,8 @@ class SyncKvStorage:
         operations = self._operations
         options = list_options("list", sent, operations.instance.world.portability, "SyncKvStorage")
         operations.record("list", options.prefix)
-        operations.engine.list_generation += 1
+        if not options.is_empty:
+            operations.engine.list_generation += 1
         return KvIterator(operations, options)
 
 
@@ -477,9 +479,12 @@ class KvIterator:
         self._generation = operations.engine.list_generation
         self._life = operations.engine.life
         self._keys = options.walk(operations.engine)
+        self._ended = False
 
     def _check(self) -> None:
         engine = self._operations.engine
+        if self._ended:
+            return
         if self._life != engine.life:
             raise engine.internal_error()
         if self._generation != engine.list_generation:
@@ -497,5 +502,6 @@ class KvIterator:
         self._check()
         key = next(self._keys, None)
         if key is None:
+            self._ended = True
             return JsDict(done=True, value=None)
-        return JsDict(done=False, value=[key, clone(self._operations.engine.kv[key])])
+        return JsDict(done=False, value=[key, clone(self._operations.engine.kv[key], storable)])

@@ -81,7 +81,9 @@ class WorkerRequest:
             if not callable(getattr(type(user), "fetch", None)):
                 raise type_error("Method fetch does not exist")
             result = relaxed(user.fetch, 1)(request)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self.answer(None, as_error(error))
             return
         if not inspect.isawaitable(result):

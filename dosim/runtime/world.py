@@ -19,6 +19,7 @@ from dosim.runtime.host import ObjectHost
 from dosim.runtime.routes import Routes
 from dosim.runtime.waits import Waits
 from dosim.trace import Trace
+from dosim.web.errors import DurableObjectAbort
 from dosim.web.ids import DurableObjectId, IdFactory
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class World:
         self.user_stream = Stream(seed, "user")
         self.alarm_stream = Stream(seed, "alarm")
         self.id_stream = Stream(seed, "ids")
+        self.loop.on_error = self._callback_failed
         #: (trap, portable spelling) -> True when the Python value is accepted all the same.
         self.portability = portability
         #: A handler's result as the Response it must be. Raises the platform's TypeError.
@@ -152,6 +154,17 @@ class World:
     def new_alarm_call(self, host: ObjectHost, info: object) -> Call:
         """A run of an object's alarm handler: a chain of its own, without a caller."""
         return self.plain_call("alarm", host.label, "alarm", (info,), None)
+
+    def _callback_failed(self, error: BaseException, context: Context) -> None:
+        """A timer, microtask or done callback of simulated code raised: a record, and the world goes on (recorded)."""
+        scope: Any = context.get(SCOPE)
+        if scope is None:
+            raise error
+        if not isinstance(error, DurableObjectAbort):
+            call: Call | None = scope.call
+            text = f"{type(error).__name__}: {error}"
+            now_us = self.loop.time_us()
+            self.emit(now_us, "task_failed", scope.owner.label, call.id if call else 0, call.last if call else 0, (text,))
 
     # -- objects
 

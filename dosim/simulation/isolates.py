@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dosim.platform.facts import JURISDICTIONS
 from dosim.runtime.context import DurableObjectContext
 from dosim.web.ids import IdFactory
 
@@ -76,7 +77,7 @@ class Binding:
         self.sqlite = sqlite
         self.prevent_eviction = prevent_eviction
         self.unique_key = f"{script}-{class_name}"
-        self.ids = IdFactory(self.unique_key)
+        self.ids = IdFactory(self.unique_key, JURISDICTIONS)
         self.isolates: Isolates | None = None
 
     @property

@@ -51,7 +51,7 @@ class Runner:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """The world's clock and randomness for a stretch of code that is no event: loading modules."""
-        with self._loop.entered():
+        with nested(self._loop.entered()):
             yield
 
     def run(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:

@@ -45,36 +45,42 @@ class DurableObjectId:
 
 
 class IdFactory:
-    """Makes and checks the ids of one namespace, from its unique key (`<worker>-<Class>`)."""
+    """Makes and checks the ids of one namespace, from its unique key (`<worker>-<Class>`).
 
-    def __init__(self, unique_key: str) -> None:
-        self._key = sha256(unique_key.encode()).digest()
+    An id carries its jurisdiction: it is sealed with a key of its own for each.
+    """
+
+    def __init__(self, unique_key: str, jurisdictions: tuple[str, ...] = ()) -> None:
+        self._keys: dict[str | None, bytes] = {None: sha256(unique_key.encode()).digest()}
+        for jurisdiction in jurisdictions:
+            self._keys[jurisdiction] = sha256(f"{unique_key}\0{jurisdiction}".encode()).digest()
         self._named: dict[tuple[str, str | None], str] = {}
 
-    def _seal(self, a: bytes) -> str:
-        return (a + hmac.digest(self._key, a, "sha256")[:16]).hex()
+    def _seal(self, a: bytes, jurisdiction: str | None) -> str:
+        return (a + hmac.digest(self._keys[jurisdiction], a, "sha256")[:16]).hex()
 
     def from_name(self, name: str, jurisdiction: str | None = None) -> DurableObjectId:
         """The id of this name; in a jurisdiction the same name is another object."""
         hex_digits = self._named.get((name, jurisdiction))
         if hex_digits is None:
-            text = name if jurisdiction is None else f"{jurisdiction}\0{name}"
-            a = hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")[:16]
-            hex_digits = self._named[name, jurisdiction] = self._seal(a)
+            a = hmac.digest(self._keys[jurisdiction], name.encode("utf-8", "surrogatepass"), "sha256")[:16]
+            hex_digits = self._named[name, jurisdiction] = self._seal(a, jurisdiction)
         return DurableObjectId(hex_digits, name, jurisdiction)
 
     def unique(self, random_bytes: bytes, jurisdiction: str | None = None) -> DurableObjectId:
         """A new id from 16 random bytes."""
-        return DurableObjectId(self._seal(random_bytes), None, jurisdiction)
+        return DurableObjectId(self._seal(random_bytes, jurisdiction), None, jurisdiction)
 
     def from_string(self, text: str) -> DurableObjectId:
         """The id with these 64 hex digits. Raises the platform's TypeErrors (recorded)."""
         hex_digits = text.lower()
         if len(hex_digits) != 64 or not _HEX.issuperset(hex_digits):
             raise type_error("Invalid Durable Object ID: must be 64 hex digits")
-        if self._seal(bytes.fromhex(hex_digits[:32])) != hex_digits:
-            raise type_error("Durable Object ID is not valid for this namespace.")
-        return DurableObjectId(hex_digits)
+        a = bytes.fromhex(hex_digits[:32])
+        for jurisdiction in self._keys:
+            if self._seal(a, jurisdiction) == hex_digits:
+                return DurableObjectId(hex_digits, None, jurisdiction)
+        raise type_error("Durable Object ID is not valid for this namespace.")
 
 
 def object_name(name: str | None) -> str | None:

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-
-
 from dosim import Simulation
 from dosim.workers import DurableObject, js
 
@@ -102,7 +100,7 @@ class Story:
             await asyncio.sleep(at_ms / 1000)
         try:
             return await self.call(target, program, *args)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return seen(error)
 
     def play(self, *steps: tuple[Any, ...]) -> list[Any]:
@@ -143,5 +141,3 @@ def saying(event: Any, wait_ms: int = 0) -> Callable[..., Any]:
 async def resting(o: Any, wait_ms: int) -> None:
     """A program that only takes time."""
     await asyncio.sleep(wait_ms / 1000)
-
-

@@ -35,7 +35,7 @@ def test_it_does_not_return_and_no_except_exception_sees_it() -> None:
         try:
             o.ctx.abort("gone")
             o.log("after")
-        except Exception:  # noqa: BLE001
+        except Exception:
             o.log("caught")
         finally:
             o.log("finally")
@@ -46,7 +46,7 @@ def test_it_does_not_return_and_no_except_exception_sees_it() -> None:
 
 
 def test_everyone_in_flight_and_queued_gets_it() -> None:
-    """Running requests, one behind a section, and one that arrives in the same turn fail with the reason [lc-05 lc-26]."""
+    """A running request and one that waits behind a section fail with the reason [lc-05 lc-26]."""
     story = Story()
 
     async def kills(o: Any) -> None:
@@ -57,7 +57,10 @@ def test_everyone_in_flight_and_queued_gets_it() -> None:
         await o.block(work)
 
     results = story.play(
-        (0, "A:x", saying("running", 500)), (10, "A:x", kills), (50, "A:x", saying("queued")), (200, "A:x", saying("new"))
+        (0, "A:x", saying("running", 500)),
+        (10, "A:x", kills),
+        (50, "A:x", saying("queued")),
+        (200, "A:x", saying("new")),
     )
     assert results == [("Error: gone", "durableObjectReset")] * 3 + ["new"]
     assert story.events() == ["new"]

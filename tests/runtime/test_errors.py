@@ -120,7 +120,7 @@ def test_an_error_of_a_callback_comes_to_the_object_that_called_it() -> None:
     async def each(o: Any, callback: Any) -> str:
         try:
             await callback(1)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             o.log(seen(error))
         return "handled"
 
@@ -187,7 +187,7 @@ def test_every_caller_gets_an_error_object_of_its_own() -> None:
     async def one(program: Any) -> BaseException | None:
         try:
             await story.call("A:x", program)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return error
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import dosim.workers as workers
+from dosim import workers
 from dosim.workers import js
 from tests.runtime.stories import Story, resting, saying
 

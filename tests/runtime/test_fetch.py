@@ -48,7 +48,7 @@ class Site(DurableObject):
         await request.text()
         try:
             await request.text()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return Response(f"{type(error).__name__}: {error}")
         return Response("read twice")
 
@@ -103,7 +103,7 @@ def test_a_result_that_is_no_response_is_an_abort_error(path: str) -> None:
 
 
 def test_a_class_without_fetch() -> None:
-    """"Method fetch does not exist" (RULES-python 30) [rp-17]."""
+    """ "Method fetch does not exist" (RULES-python 30) [rp-17]."""
     with pytest.raises(AbortError) as caught:
         _fetch("", "SILENT")
     assert str(caught.value) == "Method fetch does not exist"

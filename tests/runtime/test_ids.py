@@ -14,7 +14,9 @@ from dosim.workers import DurableObject
 
 NOT_HEX = "TypeError: Invalid Durable Object ID: must be 64 hex digits"
 NOT_VALID = "TypeError: Durable Object ID is not valid for this namespace."
-NOT_AN_ID = "TypeError: Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'."
+NOT_AN_ID = (
+    "TypeError: Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'."
+)
 
 
 class A(DurableObject):
@@ -74,9 +76,8 @@ def test_equals_compares_the_bytes_alone() -> None:
     env = world().env
     a = env.A.idFromName("foo")
     again = env.A.idFromString(a.toString())
-    assert [a.equals(env.A.idFromName("foo")), a.equals(env.A.idFromName("bar")), a.equals(env.B.idFromName("foo"))] == [
-        True, False, False,
-    ]  # fmt: skip
+    others = (env.A.idFromName("foo"), env.A.idFromName("bar"), env.B.idFromName("foo"))
+    assert [a.equals(other) for other in others] == [True, False, False]
     assert a.equals(again) and again.name is None and a.name == "foo"
 
 

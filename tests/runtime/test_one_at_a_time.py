@@ -1,4 +1,4 @@
-"""concurrency="one-at-a-time": the popular belief, the next event waits until the previous one has answered (DESIGN 2)."""
+"""concurrency="one-at-a-time": the next event waits until the previous one has answered (DESIGN 2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import dosim
-import dosim.workers as workers
+from dosim import workers
 from dosim.web.errors import JsException
 from dosim.workers import Response, js
 from tests.runtime.stories import Story, resting, saying
@@ -120,7 +120,10 @@ def test_the_queue_is_first_in_first_out() -> None:
 
     story.fetches["A"] = answer
     story.play(
-        (0, "A:x", saying("first", 500)), (100, "A:x", saying("second")), (200, "B:y", fetches), (300, "A:x", saying("last"))
+        (0, "A:x", saying("first", 500)),
+        (100, "A:x", saying("second")),
+        (200, "B:y", fetches),
+        (300, "A:x", saying("last")),
     )
     assert story.timed() == [(500, "first"), (500, "second"), (500, "fetch"), (500, "last")]
 
@@ -185,7 +188,7 @@ def _cycle_of(names: str) -> tuple[Story, list[Any]]:
 @pytest.mark.parametrize("names", ["xy", "xyz", "vwxyz"])
 def test_a_cycle_is_found_when_the_closing_call_would_wait(names: str) -> None:
     """That call alone fails, with the cycle drawn in its notes; the others are answered."""
-    story, results = _cycle_of(names)
+    _story, results = _cycle_of(names)
     assert results[:-1] == [f"reached A:{name}" for name in names[1:]]
     assert results[-1][0] == "refused"
     drawn = "\n".join(results[-1][1:])
@@ -337,5 +340,3 @@ def test_a_restart_frees_the_objects() -> None:
     story.sim.run(until="1s")
     story.sim.restart()
     assert story.play((1, "A:x", saying("alive"))) == ["alive"]
-
-

@@ -11,9 +11,11 @@ from dosim.workers import Response
 from tests.runtime.stories import Story, resting, saying, timeout
 
 FOREIGN_KEY = (
-    "Error: Durable Object was reset and rolled back to its last known good state because the application left the"
-    " database in a state where constraints were violated: FOREIGN KEY constraint failed: SQLITE_CONSTRAINT"
-    " (extended: SQLITE_CONSTRAINT_FOREIGNKEY)",
+    (
+        "Error: Durable Object was reset and rolled back to its last known good state because the application left the"
+        " database in a state where constraints were violated: FOREIGN KEY constraint failed: SQLITE_CONSTRAINT"
+        " (extended: SQLITE_CONSTRAINT_FOREIGNKEY)"
+    ),
     "",
 )
 ABORTED = ("Error: gone", "durableObjectReset")
@@ -177,7 +179,7 @@ def test_a_failed_commit_answers_with_an_error_instead_of_the_value() -> None:
 
 
 def test_what_the_failed_turn_emitted_after_the_write_never_leaves() -> None:
-    """A fetch and an RPC issued after the write are not sent; of those before, the fetch is and the RPC is not [og-10]."""
+    """Issued after the write: neither fetch nor RPC is sent. Before it: the fetch is, the RPC is not [og-10]."""
     story = _world()
 
     async def prepare(o: Any) -> None:
@@ -185,10 +187,16 @@ def test_what_the_failed_turn_emitted_after_the_write_never_leaves() -> None:
 
     async def program(o: Any) -> None:
         b = o.env.B.getByName("y")
-        o.tasks = [asyncio.ensure_future(b.fetch("https://b/before")), asyncio.ensure_future(o.call("B:y", saying("rpc")))]
+        o.tasks = [
+            asyncio.ensure_future(b.fetch("https://b/before")),
+            asyncio.ensure_future(o.call("B:y", saying("rpc"))),
+        ]
         await asyncio.sleep(0)
         _violate(o)
-        o.tasks += [asyncio.ensure_future(b.fetch("https://b/after")), asyncio.ensure_future(o.call("B:y", saying("rpc2")))]
+        o.tasks += [
+            asyncio.ensure_future(b.fetch("https://b/after")),
+            asyncio.ensure_future(o.call("B:y", saying("rpc2"))),
+        ]
         await asyncio.sleep(0.1)
         o.log("later")
 
@@ -227,7 +235,7 @@ def test_later_turns_of_the_failed_handler_never_run() -> None:
         _violate(o)
         try:
             await (timeout(0) if how == "timer" else o.storage.sync())
-        except Exception:  # noqa: BLE001
+        except Exception:
             o.log("rejected")
         o.log("went on")
 

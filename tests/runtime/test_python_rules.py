@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import dosim.workers as workers
+from dosim import workers
 from dosim.workers import js
 from tests.runtime.stories import Story, resting, saying, seen
 
@@ -38,13 +38,17 @@ def test_gather_with_errors_returned() -> None:
         raise ValueError(f"after {ms}")
 
     async def both(o: Any) -> Any:
-        results = await asyncio.gather(o.call("B:1", fails, 100), o.call("B:2", saying("ok", 200)), return_exceptions=True)
+        results = await asyncio.gather(
+            o.call("B:1", fails, 100), o.call("B:2", saying("ok", 200)), return_exceptions=True
+        )
         return [type(results[0]).__name__, results[1]]
 
     async def first(o: Any) -> Any:
         try:
-            await asyncio.gather(o.call("B:3", fails, 200), o.call("B:4", fails, 100), o.call("B:5", saying("still", 300)))
-        except Exception as error:  # noqa: BLE001
+            await asyncio.gather(
+                o.call("B:3", fails, 200), o.call("B:4", fails, 100), o.call("B:5", saying("still", 300))
+            )
+        except Exception as error:
             o.log(seen(error)[0])
 
     assert story.play((0, "A:x", both), (1000, "A:x", first)) == [["JsException", "ok"], None]
@@ -230,6 +234,23 @@ def test_shield_and_current_task() -> None:
     assert Story().play((0, "A:x", program)) == ["kept"]
 
 
+def test_all_tasks_is_a_set() -> None:
+    """`asyncio.all_tasks() - {asyncio.current_task()}`, the usual idiom, and every task is cancelled by it."""
+    story = Story()
+
+    async def program(o: Any) -> int:
+        for n in range(3):
+            asyncio.create_task(saying(n, 100)(o))  # noqa: RUF006
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        return len(others)
+
+    assert story.play((0, "A:x", program))[0] >= 3
+    assert story.log == []
+
+
 def test_async_generators_and_context_managers() -> None:
     """`async for` and `async with` over awaits that open the gate."""
     story = Story()
@@ -326,7 +347,7 @@ def test_promise_statics_and_new() -> None:
         raced = await js.Promise.race([js.Promise.new(lambda resolve, reject: None), js.Promise.resolve("won")])
         try:
             await js.Promise.reject("why")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             reason = str(error)
         chained = await js.Promise.resolve(2).then(lambda n: n + 1)
         caught = await js.Promise.reject("x").catch(lambda error: "caught")

@@ -141,7 +141,7 @@ def test_a_callee_s_reset_does_not_reset_the_caller() -> None:
         o.n = 8
         try:
             await o.call("B:y", _abort)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return [str(error), o.n]
         return []
 

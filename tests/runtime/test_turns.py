@@ -1,4 +1,4 @@
-"""The unit of execution is the turn: one event delivered, code run until it waits for something outside (rules 1.1–1.7)."""
+"""The unit of execution is the turn: one event, then code until it waits for something outside (rules 1.1–1.7)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_any_number_of_microtask_awaits_stays_in_one_turn() -> None:
 
 
 def test_on_release_a_waiting_section_goes_before_every_waiting_event() -> None:
-    """While a section runs a call, a timer and a second section queue; the section goes first, then FIFO [ig-21 bl-09]."""
+    """A call, a timer and a second section queue behind a section; the section goes first [ig-21 bl-09]."""
     story = Story()
 
     async def first(o: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import dosim.workers as workers
+from dosim import workers
 from dosim.simulation.errors import PortabilityError, PortabilityWarning
 from dosim.workers import ffi
 from tests.runtime.stories import Story, resting, saying
