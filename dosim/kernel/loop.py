@@ -133,8 +133,8 @@ class Loop(asyncio.AbstractEventLoop):
         self._hashes = 0
         self._tasks_made = 0
         self._factory: Any = None
-        #: Tasks in the order of their creation, done ones taken out now and then; what `asyncio.all_tasks` reads.
-        self._tasks: list[Task[Any]] = []
+        #: Tasks in the order of their creation and whether the outside made them; done ones go now and then.
+        self._tasks: list[tuple[Task[Any], bool]] = []
         self._prune_at = 1_000
         #: What a callback raised, with the context it ran in; a callback's error is nobody's else business.
         self.on_error: Callable[[BaseException, Context], None] = _raise
@@ -224,15 +224,16 @@ class Loop(asyncio.AbstractEventLoop):
     ) -> Task[T]:
         self._tasks_made += 1
         task = Task(coro, loop=self, name=name or f"Task-{self._tasks_made}", context=context, **options)
-        self._tasks.append(task)
+        self._tasks.append((task, SCOPE.get() is None))
         if len(self._tasks) > self._prune_at:
-            self._tasks = [known for known in self._tasks if not known.done()]
+            self._tasks = [known for known in self._tasks if not known[0].done()]
             self._prune_at = 2 * len(self._tasks) + 1_000
         return task
 
     def all_tasks(self, loop: object = None) -> set[Task[Any]]:
-        """`asyncio.all_tasks` in simulated code: every task that is not done."""
-        return {task for task in self._tasks if not task.done()}
+        """`asyncio.all_tasks`: tasks that are not done; to code inside, those of the outside world do not exist."""
+        outside_too = SCOPE.get() is None
+        return {task for task, outside in self._tasks if not task.done() and (outside_too or not outside)}
 
     def next_hash(self) -> int:
         """The hash of the next task or future that is put in a set: by creation of the need, never by address."""
@@ -310,7 +311,7 @@ class Loop(asyncio.AbstractEventLoop):
                 swap_current_task(outer, outer_task)
 
     def _close_generator(self, generator: AsyncGenerator[object, object]) -> None:
-        self.create_task(generator.aclose())  # type: ignore[arg-type]
+        self.create_task(generator.aclose())
 
     def run_slice(
         self, done: Callable[[], bool], *, until_us: int = NO_LIMIT, budget: int = NO_LIMIT, drain: bool = False

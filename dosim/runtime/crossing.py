@@ -17,7 +17,7 @@ def traceback_text(error: BaseException) -> str:
     lines = ["Traceback (most recent call last):\n"]
     lines += [f'  File "{module}:{line}", in {name}\n' for module, line, name in _frames(error.__traceback__)]
     last = traceback.TracebackException(type(error), error, None, compact=True)
-    last.__notes__ = None  # type: ignore[attr-defined]  # notes are dosim's, the text is the platform's
+    last.__notes__ = None  # notes are dosim's, the text is the platform's
     lines += last.format_exception_only()
     return "".join(lines)
 

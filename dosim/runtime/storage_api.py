@@ -352,7 +352,7 @@ class DurableObjectStorage:
 def set_alarm(instance: Instance, interface: str, args: tuple[Any, ...]) -> None:
     """`setAlarm` on the storage or a transaction, its argument converted already."""
     refused = next((arg for arg in args if isinstance(arg, _Refused)), None)
-    when = args[0] if args and refused is None else None
+    when: Any = args[0] if args and refused is None else None
     if hasattr(type(when), "getTime"):
         when = when.getTime()  # a JavaScript Date, given to a raw transaction
     if isinstance(when, datetime):

@@ -132,7 +132,8 @@ class World:
 
     def begin(self, call: Call) -> asyncio.Future[Any]:
         """Send a call with the turn that made it; the future is its answer."""
-        call.future = future = Future(loop=self.loop)
+        future: Future[Any] = Future(loop=self.loop)
+        call.future = future
         if call.caller is not None:
             call.caller.owner.emit(call)
         else:
@@ -197,7 +198,7 @@ class World:
             for call in instance.in_flight:
                 if call.task is not None and not call.task.done():
                     with suppress(BaseException):
-                        Context().run(call.task.get_coro().close)  # type: ignore[union-attr]
+                        Context().run(call.task.get_coro().close)
 
     # -- draws
 

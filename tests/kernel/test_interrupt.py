@@ -9,9 +9,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from asyncio import events
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dosim import Simulation
+from dosim.kernel.nesting import nested
 from dosim.workers import DurableObject
 
 if TYPE_CHECKING:
@@ -118,6 +121,10 @@ class Short(DurableObject):
     async def ping(self) -> str:
         return "pong"
 
+    async def press(self) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "went on"
+
 
 def outer_state() -> list[object]:
     """What a run changes and must put back."""
@@ -143,9 +150,9 @@ def interrupt_after() -> Iterator[Callable[[float], None]]:
 
 
 @pytest.mark.filterwarnings("ignore")  # an interrupted world leaves coroutines behind that never ran
-@pytest.mark.parametrize("way", ["run", "arun"])
+@pytest.mark.parametrize("way", ["run", "arun", "make"])
 def test_at_any_moment(way: str, interrupt_after: Callable[[float], None]) -> None:
-    """Wherever Ctrl-C falls in a loop of short runs, entering and leaving included, everything is put back."""
+    """Wherever Ctrl-C falls in a loop of short runs or new simulations, entering and leaving included, all is put back."""
 
     async def endlessly(sim: Simulation) -> None:
         while True:
@@ -159,9 +166,54 @@ def test_at_any_moment(way: str, interrupt_after: Callable[[float], None]) -> No
             interrupt_after(0.0005 + tenth_ms / 10_000)
             if way == "arun":
                 asyncio.run(endlessly(sim))
+            while way == "make":
+                Simulation(durable_objects={"SHORT": Short}, network=None)
             while True:
                 sim.run(sim.env.SHORT.getByName("x").ping())
         signal.setitimer(signal.ITIMER_REAL, 0)
 
         assert before == outer_state()
     gc.collect()
+
+
+def test_while_a_simulation_is_entered_or_left() -> None:
+    """Ctrl-C waits until that is over; a second one does not wait."""
+    reached = []
+    with pytest.raises(KeyboardInterrupt), nested(nullcontext()):
+        signal.raise_signal(signal.SIGINT)
+        reached.append("the end, after one")
+    with pytest.raises(KeyboardInterrupt), nested(nullcontext()):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        reached.append("the end, after two")
+
+    assert ["the end, after one"] == reached
+    assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
+
+
+def test_a_handler_of_ones_own_is_kept() -> None:
+    """A program that has a handler of its own for Ctrl-C gets the signal, and the run goes on."""
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
+    try:
+        sim = Simulation(durable_objects={"SHORT": Short})
+        assert "went on" == sim.run(sim.env.SHORT.getByName("x").press())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert [1] == pressed
+
+
+def test_on_another_thread() -> None:
+    """A simulation runs on a thread that cannot have signal handlers."""
+    answers = []
+
+    def run() -> None:
+        sim = Simulation(durable_objects={"SHORT": Short})
+        answers.append(sim.run(sim.env.SHORT.getByName("x").ping()))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+    assert ["pong"] == answers
