@@ -156,7 +156,8 @@ class Loop(asyncio.AbstractEventLoop):
     def at(self, when_us: int, fn: Callable[[Any], object], arg: object) -> None:
         """Call `fn(arg)` as an event at `when_us`, or now if that has passed."""
         self._seq = seq = self._seq + 1
-        heappush(self._queue, (max(when_us, self.now_us), seq, fn, arg))
+        now_us = self.now_us
+        heappush(self._queue, (when_us if when_us > now_us else now_us, seq, fn, arg))  # noqa: FURB136 (called often)
 
     def in_background(self, when_us: int, fn: Callable[[Any], object], arg: object) -> None:
         """An event that does not keep `run()` going: an alarm, an eviction."""
@@ -226,9 +227,20 @@ class Loop(asyncio.AbstractEventLoop):
         task = Task(coro, loop=self, name=name or f"Task-{self._tasks_made}", context=context, **options)
         self._tasks.append((task, SCOPE.get() is None))
         if len(self._tasks) > self._prune_at:
-            self._tasks = [known for known in self._tasks if not known[0].done()]
-            self._prune_at = 2 * len(self._tasks) + 1_000
+            self._prune()
         return task
+
+    def start(self, coro: Coroutine[Any, Any, Any]) -> Task[Any]:
+        """`create_task` for the platform's own use, in the current context: a handler's task."""
+        task: Task[Any] = Task(coro, loop=self, name="handler")
+        self._tasks.append((task, False))
+        if len(self._tasks) > self._prune_at:
+            self._prune()
+        return task
+
+    def _prune(self) -> None:
+        self._tasks = [known for known in self._tasks if not known[0].done()]
+        self._prune_at = 2 * len(self._tasks) + 1_000
 
     def all_tasks(self, loop: object = None) -> set[Task[Any]]:
         """`asyncio.all_tasks`: tasks that are not done; to code inside, those of the outside world do not exist."""

@@ -35,5 +35,8 @@ class Stream:
         return mix64(mix64(self._base + key * _GOLDEN & _MASK) + part * _GOLDEN & _MASK)
 
     def uniform(self, key: int, part: int = 0) -> float:
-        """A number in [0, 1) drawn for this key."""
-        return (self.bits(key, part) >> 11) * _UNIT
+        """A number in [0, 1) drawn for this key: one that is mixed well already, as a call's is."""
+        x = self._base + key + part * _GOLDEN & _MASK
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB & _MASK
+        return ((x ^ (x >> 31)) >> 11) * _UNIT

@@ -49,7 +49,7 @@ def call_method(instance: Instance, call: Call) -> None:
         instance.answer(call, None, as_error(error))
         return
     if inspect.iscoroutine(result) or inspect.isawaitable(result):
-        call.task = instance.loop.create_task(_run(instance, call, result))
+        call.task = instance.loop.start(_run(instance, call, result))
     else:
         finish(instance, call, result)
 

@@ -44,8 +44,7 @@ class ListOptions:
         start, end = self.start or "", self.end
         if self.prefix and start > self.prefix and not start.startswith(self.prefix):
             return True
-        low = max(start, self.prefix)
-        return end is not None and (end < low or (end == low and not self.after))
+        return end is not None and end <= max(start, self.prefix)
 
     def walk(self, engine: Storage) -> Iterator[str]:
         return engine.walk(self.start, self.end, self.prefix, after=self.after, reverse=self.reverse, limit=self.limit)

@@ -89,20 +89,18 @@ class WorkerRequest:
         if not inspect.isawaitable(result):
             self._finish(result)
             return
-        task = self.loop.create_task(result if inspect.iscoroutine(result) else _await(result))
-        self.call.task = task
-        task.add_done_callback(self._ended)
+        self.call.task = self.loop.start(self._wait(result))
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self.call.task = None  # the task knows its context, which knows this request: no cycle is left behind
-        if task.cancelled():
-            self.answer(None, as_error(asyncio.CancelledError()))
-            return
-        error = task.exception()
-        if error is None:
-            self._finish(task.result())
-        else:
+    async def _wait(self, handler: Any) -> None:
+        """The task of the handler: wait for its end and report it."""
+        try:
+            result = await handler
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
             self.answer(None, as_error(error))
+        else:
+            self._finish(result)
 
     def _finish(self, result: Any) -> None:
         try:
@@ -117,6 +115,7 @@ class WorkerRequest:
         call = self.call
         kind, detail = ("return", ()) if error is None else ("throw", (str(error),))
         call.last = self.world.emit(self.loop.time_us(), kind, self.label, call.id, call.last, detail)
+        call.task = None  # the task knows its context, which knows this request: no cycle is left behind
         self._finished = True
         self._answered(call, response, error)
         self.touch()
@@ -188,7 +187,3 @@ class WorkerRequest:
     def result_due(self, call: Call, settle: Callable[[Any], None], outcome: Any) -> None:
         self._resume(repr(call), call.id)
         settle(outcome)
-
-
-async def _await(result: Any) -> Any:
-    return await result

@@ -214,7 +214,7 @@ class World:
         return (self.id_stream.bits(self._ids) << 64 | self.id_stream.bits(self._ids, 1)).to_bytes(16, "big")
 
     def alarm_jitter(self, host: ObjectHost, run: int) -> float:
-        return self.alarm_stream.uniform(int(str(host.id)[:12], 16), run)
+        return self.alarm_stream.uniform(mix64(int(str(host.id)[:12], 16)), run)
 
     def flag_since(self, flag: str, opposite: str, date: str) -> bool:
         """Whether a behaviour is on: by its flag's name, by the opposite's, else by date."""

@@ -76,6 +76,9 @@ class Client:
         self.name = name
         network = simulation.world.network
         self._colo: City | None = network.entry(city) if network is not None and city is not None else None
+        self._access_us = network.access_us(city) if network is not None and city is not None else 0
+        self._colo_name = self._colo.colo if self._colo is not None else ""
+        self._edge = f"edge {self._colo_name}".strip()
 
     def fetch(self, resource: Any, **options: Any) -> ClientCall:
         """Send a request (a URL or a `Request`; method=, headers=, body=) to the Worker; starts now.
@@ -104,26 +107,21 @@ class Client:
 
     def _link_us(self, call: Call, leg: int) -> int:
         """One way between the client and its colo, with jitter."""
-        if self.city is None or self._colo is None:
-            return 0
-        network = self._simulation.world.network
-        assert network is not None
-        return network.access_us(self.city) + self._simulation.world.routes.delay_us(call, leg, self.city, self._colo)
+        return self._access_us + self._simulation.world.routes.delay_us(call, leg, self.city, self._colo)
 
     def _at_edge(self, call: Call) -> None:
-        world, colo = self._simulation.world, self._colo
+        world = self._simulation.world
         now_us = world.loop.now_us
-        name = colo.colo if colo is not None else ""
-        call.last = world.emit(now_us, "edge", f"edge {name}".strip(), call.id, call.last, (name,))
+        call.last = world.emit(now_us, "edge", self._edge, call.id, call.last, (self._colo_name,))
         world.loop.at(now_us + self._simulation.edge_routing_us, self._to_isolate, call)
 
     def _to_isolate(self, call: Call) -> None:
         world, simulation = self._simulation.world, self._simulation
         cold_us = simulation.isolates.cold_start_us(self._colo, world.loop.now_us)
         if cold_us:
-            name = self._colo.colo if self._colo is not None else ""
-            detail = (name, cold_us)
-            call.last = world.emit(world.loop.now_us, "isolate", f"worker@{name}", call.id, call.last, detail)
+            detail = (self._colo_name, cold_us)
+            actor = f"worker@{self._colo_name}"
+            call.last = world.emit(world.loop.now_us, "isolate", actor, call.id, call.last, detail)
             world.loop.at(world.loop.now_us + cold_us, self._run_worker, call)
         else:
             self._run_worker(call)

@@ -98,6 +98,8 @@ _LIGHT = frozenset((bool, float, type(None), datetime))
 
 def may_exceed(value: object, limit_bytes: int) -> bool:
     """False when `value` is certainly smaller than the limit; a bound that stops growing once it passes it."""
+    if value is None or isinstance(value, (int, float)):
+        return False  # a number that large has no place in memory
     bound_bytes = 0
     seen: set[int] = set()
     left = [value]

@@ -87,7 +87,7 @@ def test_after_ten_idle_seconds_a_failed_constructor_gets_another_try() -> None:
 
 
 def test_a_failing_section_of_the_constructor_resets() -> None:
-    """Whoever waits on that construction gets the error, `durableObjectReset`, no `remote`; the next call anew [lc-04]."""
+    """Whoever waits for it gets the error, `durableObjectReset`, no `remote`; the next call constructs anew [lc-04]."""
     story = Story()
     tries: list[int] = []
 

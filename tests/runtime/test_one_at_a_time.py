@@ -188,9 +188,10 @@ def _cycle_of(names: str) -> tuple[Story, list[Any]]:
 @pytest.mark.parametrize("names", ["xy", "xyz", "vwxyz"])
 def test_a_cycle_is_found_when_the_closing_call_would_wait(names: str) -> None:
     """That call alone fails, with the cycle drawn in its notes; the others are answered."""
-    _story, results = _cycle_of(names)
+    story, results = _cycle_of(names)
     assert results[:-1] == [f"reached A:{name}" for name in names[1:]]
     assert results[-1][0] == "refused"
+    assert f"reached A:{names[0]}" not in story.events()
     drawn = "\n".join(results[-1][1:])
     assert all(f"A('{name}')" in drawn for name in names)
     assert drawn.count("waits for") == len(names)
