@@ -82,7 +82,7 @@ class ObjectHost:
         if error is not None:
             self.turn_away(call, copy_of(error))
         elif self.world.one_at_a_time and not self._admit(call):
-            self.waiting.append(call)
+            self._queue(call)
         else:
             self._enter(call)
 
@@ -118,24 +118,26 @@ class ObjectHost:
     # -- one at a time
 
     def _admit(self, call: Call) -> bool:
-        """True when nobody else is inside; else the call waits, or fails when waiting would close a cycle."""
-        if not self._inside or call.chain in self._inside:
-            self._inside[call.chain] = self._inside.get(call.chain, 0) + 1
-            return True
-        cycle = self.world.waits.cycle(call.chain, self)
+        """True when nobody else is inside, or only the call's own chain."""
+        if self._inside and call.chain not in self._inside:
+            return False
+        self._inside[call.chain] = self._inside.get(call.chain, 0) + 1
+        return True
+
+    def _queue(self, call: Call) -> None:
+        """Let a call wait until the others have answered; when that would close a cycle, the call fails with it drawn."""
         held_by = ", ".join(f"chain #{chain}" for chain in self._inside)
         call.last = self.world.emit(self.world.loop.now_us, "queue", self.label, call.id, call.last, (held_by,))
-        if cycle:
-            error = JsException(
-                "This call would wait for ever: with one request at a time, it waits for a request that waits for it.",
-                remote=True,
-            )
-            error.add_note("\n".join(cycle))
-            self.turn_away(call, error)
-            self._inside[call.chain] = self._inside.get(call.chain, 0) + 1
-            self.answered(call)
-            return True
-        return False
+        cycle = self.world.waits.cycle(call.chain, self)
+        if not cycle:
+            self.waiting.append(call)
+            return
+        error = JsException(
+            "This call would wait for ever: with one request at a time, it waits for a request that waits for it.",
+            remote=True,
+        )
+        error.add_note("\n".join(cycle))
+        self.turn_away(call, error)
 
     @property
     def chains_inside(self) -> list[int]:

@@ -201,7 +201,10 @@ class DurableObjectStorage:
         try:
             return tuple([clone(arg, storable) for arg in args])
         except TypeError as error:
-            if accept(f"storage refuses this value: {str(error).rstrip('.')}", "lists and bytes instead of tuples and bytearrays"):
+            if accept(
+                f"storage refuses this value: {str(error).rstrip('.')}",
+                "lists and bytes instead of tuples and bytearrays",
+            ):
                 return tuple([clone(_portable(arg), storable) for arg in args])
             raise
         except JsException as error:

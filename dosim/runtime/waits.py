@@ -64,7 +64,9 @@ class Waits:
             elif made:
                 lines.append(f"{call!r} waits for {', '.join(map(repr, made))}")
             else:
-                lines.append(f"{call!r} waits for something in its own code that nobody completes (Event, Lock, Future)")
+                lines.append(
+                    f"{call!r} waits for something in its own code that nobody completes (Event, Lock, Future)"
+                )
         ring = _ring({(call.parent.target, host.label) for call, host in calls if call.parent is not None})
         return [*lines, f"cycle: {' -> '.join(ring)}"] if ring else lines
 

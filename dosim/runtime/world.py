@@ -165,7 +165,9 @@ class World:
             call: Call | None = scope.call
             text = f"{type(error).__name__}: {error}"
             now_us = self.loop.time_us()
-            self.emit(now_us, "task_failed", scope.owner.label, call.id if call else 0, call.last if call else 0, (text,))
+            self.emit(
+                now_us, "task_failed", scope.owner.label, call.id if call else 0, call.last if call else 0, (text,)
+            )
 
     # -- objects
 
