@@ -93,8 +93,6 @@ class Authorizer:
 
     def __init__(self) -> None:
         self._aside = 0
-        #: (action, table, column) of the writes of the statement prepared last.
-        self.touched: set[tuple[int, str, str]] = set()
         #: The statement prepared last would begin or end a transaction.
         self.transaction = False
 
@@ -109,18 +107,15 @@ class Authorizer:
 
     def prepare(self) -> None:
         """A statement of user code comes next."""
-        self.touched.clear()
         self.transaction = False
 
     def __call__(self, action: int, first: str | None, second: str | None, database: str | None, by: str | None) -> int:
-        if self._aside or self._allows(action, first, second, by):
+        if self._aside or self._allows(action, first, second):
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
 
-    def _allows(self, action: int, first: str | None, second: str | None, by: str | None) -> bool:
+    def _allows(self, action: int, first: str | None, second: str | None) -> bool:
         if action in _NAMES_FIRST:
-            if by is None and action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE):
-                self.touched.add((action, str(first), second or ""))
             return not is_reserved(first)
         if action == sqlite3.SQLITE_FUNCTION:
             return second in _FUNCTIONS

@@ -31,6 +31,9 @@ def add_functions(connection: sqlite3.Connection, surroundings: Surroundings) ->
         connection.create_function(keyword, 0, _DateFunction(name, surroundings), deterministic=True)
     connection.create_function("random", 0, lambda: surroundings.random_bits() - (1 << 63))
     connection.create_function("randomblob", 1, lambda size: _random_blob(size, surroundings))
+    if sqlite3.sqlite_version_info < (3, 43):
+        connection.create_function("octet_length", 1, _octet_length, deterministic=True)
+        connection.create_function("unhex", -1, _unhex, deterministic=True)
     if sqlite3.sqlite_version_info < (3, 44):
         connection.create_function("concat", -1, lambda *parts: "".join(map(_text, parts)), deterministic=True)
         connection.create_function("concat_ws", -1, _concat_ws, deterministic=True)
@@ -60,6 +63,23 @@ def _random_blob(size: Any, surroundings: Surroundings) -> bytes:
     count = max(1, int(size))
     blocks = [surroundings.random_bits().to_bytes(8, "big") for _ in range((count + 7) // 8)]
     return b"".join(blocks)[:count]
+
+
+def _octet_length(value: object) -> int | None:
+    if value is None:
+        return None
+    return len(value) if isinstance(value, bytes) else len(str(value).encode("utf-8", "surrogatepass"))
+
+
+def _unhex(digits: object, ignored: object = "") -> bytes | None:
+    """The bytes that hexadecimal digits stand for; `ignored` characters may stand between bytes."""
+    if digits is None or ignored is None:
+        return None
+    text = "".join("" if c in str(ignored) and not c.isalnum() else c for c in str(digits))
+    try:
+        return bytes.fromhex(text) if " " not in text else None
+    except ValueError:
+        return None
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.platform.facts import TRANSACTION_SQL_TEXT, Platform
+from dosim.storage import counters
 from dosim.storage.authorizer import Authorizer, is_reserved_rename
 from dosim.storage.functions import add_functions
 from dosim.storage.statements import Script, Statement, read_script
@@ -228,6 +229,7 @@ class SqlDatabase:
         if statement.writes:
             self._owner.begin_write()
         self._authorizer.prepare()
+        created = counters.schema_rows_written(self.program(statement, values)) if statement.word == "CREATE" else 0
         before = self._connection.total_changes
         try:
             cursor = self._connection.execute(statement.text, values)
@@ -235,11 +237,10 @@ class SqlDatabase:
             raise self._failed(error, statement, len(values)) from None
         except OverflowError:
             raise JsException("string or blob too big: SQLITE_TOOBIG") from None
-        written = self._rows_written(self._connection.total_changes - before)
         if statement.writes and cursor.description:
             self._returning.append(cursor)
-        names = [statement.column_name(column[0]) for column in cursor.description or ()]
-        return Cursor(self, self._owner, cursor, names, written)
+        changes = self._connection.total_changes - before
+        return Cursor(self, self._owner, statement, values, cursor, changes, created)
 
     def _failed(self, error: sqlite3.Error, statement: Statement, given: int) -> JsException:
         if self._authorizer.transaction:
@@ -251,66 +252,101 @@ class SqlDatabase:
             return JsException(_WRONG_COUNT)
         return sql_error(error)
 
-    def _rows_written(self, changes: int) -> int:
-        """Rows and index rows written: changes times one plus the indexes touched (an estimate with triggers)."""
-        if not changes:
-            return 0
-        inserted = {table for action, table, _ in self._authorizer.touched if action == sqlite3.SQLITE_INSERT}
-        updated = {
-            (table, column) for action, table, column in self._authorizer.touched if action == sqlite3.SQLITE_UPDATE
-        }
-        indexes = 0
+    # -- counters
+
+    @property
+    def total_changes(self) -> int:
+        return self._connection.total_changes
+
+    def program(self, statement: Statement, values: list[float | str | bytes | None]) -> counters.Program:
+        """The statement's program; empty when SQLite refuses the statement."""
+        explain = "" if statement.word == "EXPLAIN" else "EXPLAIN "
+        try:
+            with self._authorizer.set_aside():
+                steps = self._connection.execute(f"{_OWN}{explain}{statement.text}", values).fetchall()
+        except sqlite3.Error:
+            return ()
+        return tuple([counters.Operation(step[1], step[2], step[3]) for step in steps])
+
+    def rows_in(self, roots: list[int]) -> int:
+        """How many rows the tables and indexes with these root pages have."""
+        count = 0
         with self._authorizer.set_aside():
-            for table in inserted | {table for table, _ in updated}:
-                for _, index, *_ in self._connection.execute(f'{_OWN}PRAGMA index_list("{table}")').fetchall():
-                    columns = {row[2] for row in self._connection.execute(f'{_OWN}PRAGMA index_info("{index}")')}
-                    touched = table in inserted or any(t == table and c in columns for t, c in updated)
-                    indexes += touched
-        return changes * (1 + indexes)
+            for root in roots:
+                named = self._connection.execute(f"{_OWN}SELECT tbl_name FROM sqlite_master WHERE rootpage = ?", (root,))
+                for (name,) in named.fetchall():
+                    quoted = name.replace('"', '""')
+                    count += self._connection.execute(f'{_OWN}SELECT count(*) FROM "{quoted}"').fetchone()[0]
+        return count
 
 
 class Cursor:
     """One forward stream of rows, shared by every way of reading it. Each read fetches one row ahead (recorded)."""
 
     def __init__(
-        self, database: SqlDatabase, owner: Storage, cursor: sqlite3.Cursor, columns: list[str], rows_written: int
+        self,
+        database: SqlDatabase,
+        owner: Storage,
+        statement: Statement,
+        values: list[float | str | bytes | None],
+        cursor: sqlite3.Cursor,
+        changes: int,
+        created: int,
     ) -> None:
         self._database = database
         self._owner = owner
         self._life = owner.life
+        self._statement = statement
+        self._values = values
         self._cursor = cursor
-        self.columns = columns
-        self.rows_written = rows_written
-        self.rows_read = 1 if self.columns else 0
+        self._changes = changes
+        self._created = created
+        self._given = 0
+        self._ended = False
+        self.columns = [statement.column_name(column[0]) for column in cursor.description or ()]
 
     def next_row(self) -> tuple[object, ...] | None:
         """The next row, or None at the end. Raises JsException when the database was deleted or the row fails."""
+        if self._ended:
+            return None
         if self._life != self._owner.life:
             raise JsException("SQLite query was canceled because the database was deleted.")
-        if not self.columns:
-            return None
+        before = self._database.total_changes
         try:
-            row = self._cursor.fetchone()
-        except sqlite3.ProgrammingError:
-            return None
+            row = self._cursor.fetchone() if self.columns else None
         except sqlite3.Error as error:
-            self._cursor.close()
+            self.finish()
             raise sql_error(error) from None
+        self._changes += self._database.total_changes - before  # RETURNING: counted when the statement has ended
         if row is None:
+            self._ended = True
             return None
-        self.rows_read += 1
+        self._given += 1
         return tuple(map(unbind, row))
-
-    def drain(self) -> None:
-        """Read to the end and let go of the statement."""
-        while self.next_row() is not None:
-            pass
-        self.finish()
 
     def finish(self) -> None:
         """Let go of the statement: nothing more will be read."""
+        self._ended = True
         if self._life == self._owner.life:
             self._cursor.close()
+
+    @property
+    def rows_read(self) -> int:
+        """Rows scanned so far, the one fetched ahead too; an estimate."""
+        given = self._given + (0 if self._ended or not self.columns else 1)
+        if self._life != self._owner.life or not self.columns:
+            return given
+        program = self._database.program(self._statement, self._values)
+        if counters.reads_all_first(program) or (self._ended and not counters.is_limited(program)):
+            return max(given, self._database.rows_in(counters.scanned_roots(program)))
+        return given
+
+    @property
+    def rows_written(self) -> int:
+        """Rows and index rows written so far; an estimate."""
+        if not self._changes or self._life != self._owner.life:
+            return self._changes + self._created
+        return counters.rows_written(self._database.program(self._statement, self._values), self._changes)
 
     def rows(self) -> Iterator[JsDict]:
         """The remaining rows as objects; of columns with one name the last one stays."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import builtins
-import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
-from asyncio import events
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,8 +48,6 @@ def world():
 """
 AFTER = "print(sim.trace[-1].kind); sim, stub = world(); print(sim.run(stub.ping()), sim.now.us)"
 STILL_USABLE = "interrupted\npong 5000000\n"
-#: Python ignores a KeyboardInterrupt that falls into a destructor: send another after so many seconds.
-AGAIN_S = 2
 
 
 @pytest.fixture(scope="module")
@@ -117,77 +109,99 @@ except KeyboardInterrupt:
     assert STILL_USABLE == printed
 
 
+#: Sends itself Ctrl-C at sixty moments of an endless loop of short runs, and says what it finds changed after each.
+#: In a process of its own: a stray one would end pytest.
+ANY_MOMENT = """
+import asyncio, builtins, gc, os, signal, sys, time
+from asyncio import events
+from dosim import Simulation
+from dosim.workers import DurableObject
+
 class Short(DurableObject):
-    async def ping(self) -> str:
+    async def ping(self):
         return "pong"
 
+def new():
+    return Simulation(durable_objects={"SHORT": Short}, network=None)
+
+def endlessly_run(sim):
+    while True:
+        sim.run(sim.env.SHORT.getByName("x").ping())
+
+async def endlessly_arun(sim):
+    while True:
+        await sim.arun(sim.env.SHORT.getByName("x").ping())
+
+def endlessly_make(sim):
+    while True:
+        new()
+
+ways = {"run": endlessly_run, "arun": lambda sim: asyncio.run(endlessly_arun(sim)), "make": endlessly_make}
+
+def state():
+    return [
+        builtins.print, time.perf_counter, os.urandom, asyncio.as_completed, gc.get_threshold(),
+        sys.get_asyncgen_hooks(), events._get_running_loop(), signal.getsignal(signal.SIGINT),
+    ]
+
+gc.disable()  # Python ignores a KeyboardInterrupt that falls into a destructor: fewer of them, and another one later
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+before = state()
+for tenth_ms in range(60):
+    sim = new()
+    sim.run(sim.env.SHORT.getByName("x").ping())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005 + tenth_ms / 10_000, 1)
+        ways[sys.argv[1]](sim)
+    except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if state() != before or new().run() is not None:
+        sys.exit(f"not as before: {before} {state()}")
+print("all as before")
+"""
+
+
+@pytest.mark.parametrize("way", ["run", "arun", "make"])
+def test_at_any_moment(way: str) -> None:
+    """Wherever Ctrl-C falls in a loop of short runs or of new simulations, nothing of a simulation is left behind."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ANY_MOMENT, way],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=100,
+        check=False,
+    )
+
+    assert (0, "all as before\n") == (done.returncode, done.stdout), done.stderr
+
+
+class Presses(DurableObject):
     async def press(self) -> str:
         signal.raise_signal(signal.SIGINT)
         return "went on"
 
 
-def outer_state() -> list[object]:
-    """What a run changes and must put back."""
-    return [
-        *(builtins.print, time.perf_counter, os.urandom, asyncio.as_completed, gc.get_threshold()),
-        *(sys.get_asyncgen_hooks(), events._get_running_loop(), signal.getsignal(signal.SIGINT)),
-    ]
+class Calm(DurableObject):
+    async def ping(self) -> str:
+        return "pong"
 
 
-@pytest.fixture
-def interrupt_after() -> Iterator[Callable[[float], None]]:
-    """A function that sends Ctrl-C to this process so many seconds from now."""
-
-    def ring(_: int, __: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGALRM, ring)
-    gc.disable()  # fewer destructors
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-    gc.enable()
-
-
-@pytest.mark.filterwarnings("ignore")  # an interrupted world leaves coroutines behind that never ran
-@pytest.mark.parametrize("way", ["run", "arun", "make"])
-def test_at_any_moment(way: str, interrupt_after: Callable[[float], None]) -> None:
-    """Wherever Ctrl-C falls in a loop of short runs or new simulations, entering and leaving included, all is put back."""
-
-    async def endlessly(sim: Simulation) -> None:
-        while True:
-            await sim.arun(sim.env.SHORT.getByName("x").ping())
-
-    before = outer_state()
-    for tenth_ms in range(60):
-        sim = Simulation(durable_objects={"SHORT": Short}, network=None)
-        sim.run(sim.env.SHORT.getByName("x").ping())
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 (a loop that only Ctrl-C ends)
-            interrupt_after(0.0005 + tenth_ms / 10_000)
-            if way == "arun":
-                asyncio.run(endlessly(sim))
-            while way == "make":
-                Simulation(durable_objects={"SHORT": Short}, network=None)
-            while True:
-                sim.run(sim.env.SHORT.getByName("x").ping())
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-        assert before == outer_state()
-    gc.collect()
+def press(times: int, reached: list[int]) -> None:
+    with nested(nullcontext()):
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        reached.append(times)
 
 
 def test_while_a_simulation_is_entered_or_left() -> None:
     """Ctrl-C waits until that is over; a second one does not wait."""
-    reached = []
-    with pytest.raises(KeyboardInterrupt), nested(nullcontext()):
-        signal.raise_signal(signal.SIGINT)
-        reached.append("the end, after one")
-    with pytest.raises(KeyboardInterrupt), nested(nullcontext()):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-        reached.append("the end, after two")
+    reached: list[int] = []
+    for times in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            press(times, reached)
 
-    assert ["the end, after one"] == reached
+    assert [1] == reached
     assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
 
 
@@ -196,8 +210,8 @@ def test_a_handler_of_ones_own_is_kept() -> None:
     pressed = []
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
     try:
-        sim = Simulation(durable_objects={"SHORT": Short})
-        assert "went on" == sim.run(sim.env.SHORT.getByName("x").press())
+        sim = Simulation(durable_objects={"X": Presses})
+        assert "went on" == sim.run(sim.env.X.getByName("x").press())
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -209,8 +223,8 @@ def test_on_another_thread() -> None:
     answers = []
 
     def run() -> None:
-        sim = Simulation(durable_objects={"SHORT": Short})
-        answers.append(sim.run(sim.env.SHORT.getByName("x").ping()))
+        sim = Simulation(durable_objects={"X": Calm})
+        answers.append(sim.run(sim.env.X.getByName("x").ping()))
 
     thread = threading.Thread(target=run)
     thread.start()
