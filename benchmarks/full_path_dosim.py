@@ -1,4 +1,4 @@
-"""The full path through dosim's ordinary interface: `client.fetch`, a Worker, a stub, a put, the reply; trace kept whole.
+"""The full path through dosim's ordinary interface: `client.fetch`, a Worker, a stub, a put, the reply; full trace.
 
 The same load as `full_path_simpy.py`: so many clients, each sending one request after another, over so many objects.
 On top of what the SimPy model does there are real requests and responses, gates, turns, transactions and causes.

@@ -25,6 +25,7 @@ from dosim.network.constants import (
     SAME_COLO_US,
 )
 from dosim.network.routing import Router, world_router
+from dosim.trace.tables import html_table
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -64,6 +65,10 @@ class Network:
 
     def __repr__(self) -> str:
         return f"<Network {len(self.cities)} cities, {len(self.links)} links{', instant' if self.instant else ''}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(c.name, c.colo, c.hint, c.country, "yes" if c.hosts_objects else "") for c in self.cities.values()]
+        return html_table(("city", "colo", "location hint", "country", "objects may live there"), rows, repr(self))
 
     # Places.
 

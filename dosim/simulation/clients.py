@@ -52,6 +52,9 @@ class ClientCall(Future[Any]):
         """From sending to the response, microseconds; None while it is under way."""
         return None if self.answered_us is None else self.answered_us - self._sent_us
 
+    def _repr_html_(self) -> str:
+        return self._simulation.explain(self)._repr_html_()
+
     def __repr__(self) -> str:
         took = "under way" if self.latency_us is None else duration_text(self.latency_us)
         return f"<#{self.request} {self.method} {self.url} from {self.client.name}: {took}>"

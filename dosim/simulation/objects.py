@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dosim.bindings.namespace import Stub
 from dosim.platform.facts import EPOCH_MS
+from dosim.trace.tables import html_table
 from dosim.web.ids import DurableObjectId
 
 if TYPE_CHECKING:
     from dosim.runtime.host import ObjectHost
     from dosim.runtime.world import World
+
+
+COLUMNS = ("object", "state", "instance", "colo", "memory", "storage", "alarm")
 
 
 class ObjectView:
@@ -81,6 +84,9 @@ class ObjectView:
         at = f" in {self.city} ({self.colo})" if self.colo else ""
         return f"<{self.label}: {self.state}, instance {self.instance}{at}>"
 
+    def _repr_html_(self) -> str:
+        return html_table(COLUMNS, [self.row()])
+
     def row(self) -> tuple[str, ...]:
         """label, state, instance, colo, memory, storage, alarm: texts for a table."""
         alarm = "" if self.alarm_us is None else f"{self.alarm_us / 1e6:.3f}s"
@@ -121,6 +127,4 @@ class Objects:
         return "\n".join(map(repr, self)) or "<no object has been touched yet>"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{h}</th>" for h in ("object", "state", "instance", "colo", "memory", "storage", "alarm"))
-        rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in view.row()) + "</tr>" for view in self)
-        return f"<table><tr>{head}</tr>{rows}</table>"
+        return html_table(COLUMNS, [view.row() for view in self])

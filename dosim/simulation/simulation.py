@@ -18,6 +18,7 @@ from dosim.simulation.errors import PortabilityError, PortabilityWarning
 from dosim.simulation.isolates import Binding, Isolates, LoadedIsolate
 from dosim.simulation.objects import Objects, ObjectView
 from dosim.simulation.running import Runner
+from dosim.trace.tables import html_table
 from dosim.web.errors import type_error
 from dosim.web.http import JsResponse
 from dosim.web.proxies import to_js
@@ -47,6 +48,9 @@ class Env:
 
     def __repr__(self) -> str:
         return f"<env: {', '.join(sorted(vars(self)))}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(("binding", "what it is"), sorted((name, repr(value)) for name, value in vars(self).items()))
 
 
 class Simulation:

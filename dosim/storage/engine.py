@@ -19,6 +19,7 @@ from dosim.web.sizes import may_exceed, row_size, serialized_size
 
 _MISSING: Final = object()
 _ALARM: Final = "\0alarm"
+_TABLE: Final = "\0table"
 _KV: Final = "_cf_KV"
 _METADATA: Final = "_cf_METADATA"
 _HIDDEN_TABLES: Final = {
@@ -197,6 +198,8 @@ class Storage:
             key, old = journal.pop()
             if key is _ALARM:
                 self.alarm_ms = old  # type: ignore[assignment]
+            elif key is _TABLE:
+                self._hidden.remove(old)  # type: ignore[arg-type]
             elif old is _MISSING:
                 del self.kv[key]
                 self._sorted = None
@@ -303,7 +306,7 @@ class Storage:
         self.rollback()
         self.kv.clear()
         self._sorted = []
-        self.alarm_ms = None if alarm_too else alarm_ms
+        self.alarm_ms = None
         self.life += 1
         self.bookmark = 0
         if self._sql is not None:
@@ -311,6 +314,8 @@ class Storage:
         self._sql = self._packed = None
         self._hidden.clear()
         self._made.clear()
+        if not alarm_too:
+            self.set_alarm(alarm_ms)
 
     def next_bookmark(self) -> str:
         """The bookmark as the local runtime counts it: one more a call (recorded)."""
@@ -357,6 +362,7 @@ class Storage:
         """A hidden table is visible in SQL's schema from its first row on; it is made when SQL is opened."""
         if name not in self._hidden:
             self._hidden.append(name)
+            self._journal.append((_TABLE, name))
         if self._sql is not None and name not in self._made:
             self._sql.internal(_HIDDEN_TABLES[name])
             self._made.add(name)

@@ -273,7 +273,9 @@ class SqlDatabase:
         count = 0
         with self._authorizer.set_aside():
             for root in roots:
-                named = self._connection.execute(f"{_OWN}SELECT tbl_name FROM sqlite_master WHERE rootpage = ?", (root,))
+                named = self._connection.execute(
+                    f"{_OWN}SELECT tbl_name FROM sqlite_master WHERE rootpage = ?", (root,)
+                )
                 for (name,) in named.fetchall():
                     quoted = name.replace('"', '""')
                     count += self._connection.execute(f'{_OWN}SELECT count(*) FROM "{quoted}"').fetchone()[0]

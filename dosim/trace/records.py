@@ -7,11 +7,11 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from dosim.trace.kinds import KINDS
+from dosim.trace.tables import html_table
 
 #: What a running simulation keeps: plain tuples, cheap to make.
 RawRecord = tuple[int, int, str, str, int, int, tuple[object, ...]]
@@ -157,18 +157,13 @@ class Trace:
 
     def _repr_html_(self) -> str:
         shown = list(self)[-40:]
-        rows = "".join(
-            f"<tr><td>{r.t_us / 1e6:.6f}</td><td>{r.request or ''}</td><td>{escape(r.actor)}</td><td>{r.kind}</td>"
-            f"<td>{escape(', '.join(f'{k}={v}' for k, v in r.detail.items() if v not in (None, '')))}</td></tr>"
-            for r in shown
-        )
-        head = "<tr><th>t (s)</th><th>request</th><th>who</th><th>what</th><th>with</th></tr>"
-        note = (
-            f"<caption>{self.count} records"
-            + (f", the last {len(shown)}" if len(shown) < self.count else "")
-            + "</caption>"
-        )
-        return f"<table>{note}{head}{rows}</table>"
+        caption = f"{self.count} records" + (f", the last {len(shown)}" if len(shown) < self.count else "")
+        rows = [(f"{r.t_us / 1e6:.6f}", r.request or "", r.actor, r.kind, _said(r)) for r in shown]
+        return html_table(("t (s)", "request", "who", "what", "with"), rows, caption)
+
+
+def _said(record: Record) -> str:
+    return ", ".join(f"{name}={value}" for name, value in record.detail.items() if value not in (None, ""))
 
 
 def _named(raw: RawRecord) -> Record:

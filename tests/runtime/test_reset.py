@@ -90,6 +90,25 @@ def test_uncommitted_writes_and_memory_are_lost(cause: str) -> None:
     assert Story().play((0, "A:x", prepares), (1, "A:x", program), (2, "A:x", read))[-1] == [0, "old"]
 
 
+@pytest.mark.parametrize("pause", [False, True])
+def test_a_failing_section_loses_its_open_turn(pause: bool) -> None:
+    """What the section wrote in its last turn is gone, what it wrote before a timer stays [block-throw-resets]."""
+
+    async def program(o: Any) -> None:
+        async def work() -> None:
+            await o.storage.put("k", "within")
+            if pause:
+                await asyncio.sleep(0.01)
+            raise ValueError("boom")
+
+        await o.block(work)
+
+    async def read(o: Any) -> Any:
+        return await o.storage.get("k")
+
+    assert Story().play((0, "A:x", program), (100, "A:x", read))[-1] == ("within" if pause else None)
+
+
 def test_a_write_before_the_failing_section_stays() -> None:
     """put, then a section that raises: the put was of an earlier turn (RULES-python 9)."""
 

@@ -293,6 +293,8 @@ def test_reprs_carry_no_addresses(sim):
 
 def test_html_tables(sim):
     """A notebook shows tables of the simulation, its trace and its objects."""
-    sim.run(sim.client("Tokyo").fetch("https://app.example/"))
+    call = sim.client("Tokyo").fetch("https://app.example/")
+    sim.run(call)
+    held = (sim, sim.trace, sim.objects, sim.objects[0], sim.network, sim.env, call, sim.explain(call))
 
-    assert all("<table>" in thing._repr_html_() for thing in (sim, sim.trace, sim.objects))
+    assert all("<table>" in thing._repr_html_() for thing in held)

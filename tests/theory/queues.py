@@ -1,7 +1,7 @@
 """Queues in ordinary user code, their closed forms, and the statistics that compare the two.
 
 Plain batch means would need five million customers for intervals this narrow. So the mean wait is estimated with a
-control variate (Lavenberg and Welch 1981): for each customer, the wait it would have if the queue had been empty `depth`
+control variate (Lavenberg and Welch 1981): for each customer, the wait it would have if the queue had been empty some
 arrivals before it. That is a function of the drawn gaps and services alone, never of what the simulator made of them,
 and its mean is known exactly from Spitzer's identity. The estimate of the simulator's mean wait stays unbiased (up to
 the usual effect of an estimated coefficient), its interval becomes narrower. `test_plain.py` does without.
@@ -59,7 +59,9 @@ def draw_us(rng: Random, mean_us: float) -> int:
     return round(rng.expovariate(1 / mean_us))
 
 
-def simulate(customers: int, utilisation: float, seed: int, *, exponential: bool, server: type[DurableObject] = Thread) -> Run:
+def simulate(
+    customers: int, utilisation: float, seed: int, *, exponential: bool, server: type[DurableObject] = Thread
+) -> Run:
     """Poisson arrivals at one object, one server, from an empty queue."""
     rng = Random(seed)
     gaps_us = [draw_us(rng, SERVICE_US / utilisation) for _ in range(customers)]
@@ -120,9 +122,7 @@ def _excess_of_constant(rate: float, j: int) -> float:
 def _excess_of_exponential(rate: float, j: int) -> float:
     """E[max(0, B - G)]: when the j gaps are over and i of the j services are, the others last 1 each."""
     gap, service = log(rate / (1 + rate)), log(1 / (1 + rate))
-    return sum(
-        exp(lgamma(i + j) - lgamma(i + 1) - lgamma(j) + j * gap + i * service) * (j - i) for i in range(j)
-    )
+    return sum(exp(lgamma(i + j) - lgamma(i + 1) - lgamma(j) + j * gap + i * service) * (j - i) for i in range(j))
 
 
 # -- statistics
