@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 PROGRAM = """
 import asyncio, gc, random, sys, uuid
@@ -144,3 +147,12 @@ def test_when_garbage_is_collected_changes_nothing() -> None:
     space: dict[str, object] = {"__name__": "evicted_program"}
     exec(compile(EVICTED, "evicted_program", "exec"), space)
     assert space["digest"](True) == space["digest"](False)  # type: ignore[operator]
+
+
+def test_a_dropped_world_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    """No `finally` of a task that still waited speaks when the simulation is collected."""
+    space: dict[str, object] = {"__name__": "evicted_program"}
+    exec(compile(EVICTED, "evicted_program", "exec"), space)
+    space["digest"](False)  # type: ignore[operator]
+    gc.collect()
+    assert capsys.readouterr().out == ""

@@ -393,6 +393,35 @@ def test_date_now_and_time_agree_and_stand_still_inside_a_turn() -> None:
     assert Story().play((0, "A:x", program)) == [[True, 1500, 1500]]
 
 
+@pytest.mark.parametrize("where", ["object", "worker"])
+def test_cpu_work_delays_what_becomes_due_meanwhile(where: str) -> None:
+    """gather of a 1 ms sleep and 70 ms of CPU: the sleep's continuation runs at 70 ms, in a Worker as in an object."""
+    import dosim
+    from dosim import Simulation
+    from dosim.workers import DurableObject, Response, WorkerEntrypoint
+
+    async def both() -> int:
+        async def computes() -> None:
+            dosim.cpu("70ms")
+
+        await asyncio.gather(asyncio.sleep(0.001), computes())
+        return round(asyncio.get_running_loop().time() * 1000)
+
+    class Thing(DurableObject):
+        async def go(self) -> int:
+            return await both()
+
+    class Default(WorkerEntrypoint):
+        async def fetch(self, request: Any) -> Any:
+            return Response(str(await both()))
+
+    sim = Simulation(Default, durable_objects={"T": Thing}, platform="workerd", network=None)
+    if where == "object":
+        assert sim.run(sim.env.T.getByName("x").go()) == 70
+    else:
+        assert sim.run(sim.run(sim.client().fetch("https://x/")).text()) == "70"
+
+
 @pytest.mark.parametrize("how", ["setTimeout", "setInterval", "queueMicrotask", "call_soon", "done callback", "task"])
 def test_an_error_in_a_callback_hurts_nobody(how: str) -> None:
     """An uncaught error in a timer, microtask or callback is reported nowhere: the object and the world go on."""

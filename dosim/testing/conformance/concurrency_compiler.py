@@ -19,7 +19,6 @@ from dosim.testing.conformance.concurrency_expressions import Frame, Scope, assi
 from dosim.testing.conformance.concurrency_masks import Json, Masks, Program, constructs, mask_case, operations
 from dosim.testing.conformance.concurrency_operations import Operations
 from dosim.testing.conformance.concurrency_prelude import PRELUDE, STORY
-from dosim.testing.conformance.concurrency_sockets import SOCKETS_PRELUDE
 from dosim.testing.conformance.rules import ARITY, FAILING_CONSTRUCTOR
 
 DEFAULT_DATE = "2026-04-01"
@@ -189,8 +188,7 @@ class Writer:
             for index, reason in self.masks.step_reasons.items()
         ]
         imports = "\n".join(sorted(expressions.imports))
-        sockets = SOCKETS_PRELUDE if self.operations.sockets_used else ""
-        parts = [PRELUDE + imports, sockets, *errors, programs, *classes, story]
+        parts = [PRELUDE + imports, *errors, programs, *classes, story]
         return "\n\n".join([*parts, constants, STORY, *masked]) + "\n"
 
     def error_class(self, shown: str, name: str) -> str:

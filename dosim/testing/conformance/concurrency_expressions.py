@@ -28,8 +28,6 @@ SETS: dict[str, tuple[int, ...]] = {
     "foreach": (1,),
     "spawn": (1,),
     "stub": (1,),
-    "ws_pair": (1, 2),
-    "ws_connect": (1,),
 }
 
 
@@ -239,9 +237,6 @@ class Expressions:
 
     def do_response(self, frame: Frame, argument: Json) -> str:
         return f"respond({self.compile(frame, argument)})"
-
-    def do_upgrade(self, frame: Frame, argument: Json) -> str:
-        return f"Response(None, status=101, web_socket={self.compile(frame, argument)})"
 
     def stub(self, frame: Frame, reference: Json) -> str:
         """A new stub of "A:x", or the stub an expression gives."""

@@ -18,12 +18,12 @@ from dosim.testing.conformance.concurrency_masks import Json, constructs, operat
 FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
 #: The constructs without which a rule cannot apply. Absent: reading any value triggers it.
 TRIGGERS: dict[str, frozenset[str]] = {
-    rules.FETCH_ERROR.id: frozenset({"fetch", "fetch_status", "ext", "ws_connect"}),
+    rules.FETCH_ERROR.id: frozenset({"fetch", "fetch_status", "ext"}),
     rules.MISSING_METHOD.id: frozenset({"rpc", "rpc_get", "invoke_method", "fetch", "fetch_status"}),
     rules.USER_ERROR.id: frozenset({"throw", "throw_value", "$error", "abort"}),
     rules.ERROR_VALUE.id: frozenset({"$error", "try"}),
     rules.ABORT_UNWINDS.id: frozenset({"abort"}),
-    rules.BYTES.id: frozenset({"$buffer", "$bytes", "ws_send"}),
+    rules.BYTES.id: frozenset({"$buffer", "$bytes"}),
 }
 #: In the last line of a traceback: a JavaScript error that an object caught and raised again, its flags left behind.
 PASSED_ON = "JsException: "

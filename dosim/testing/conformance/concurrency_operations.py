@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from dosim.testing.conformance.concurrency_expressions import Expressions, Frame, Scope, assigned, is_plain_attribute
 from dosim.testing.conformance.concurrency_masks import Json, Program
-from dosim.testing.conformance.concurrency_sockets import SocketOperations
 
 
 def taken(write: Callable[..., object], op: list[Json]) -> list[Json]:
@@ -23,7 +22,7 @@ def taken(write: Callable[..., object], op: list[Json]) -> list[Json]:
     return op[1 : len(parameters)]
 
 
-class Operations(SocketOperations):
+class Operations:
     """Writes operations into frames and collects the programs that are sent to other objects."""
 
     def __init__(self) -> None:
@@ -243,7 +242,9 @@ class Operations(SocketOperations):
         return f"{self.ex(frame, stub)}.dispose()"
 
     def op_id_from_name(self, frame: Frame, namespace: Json, name: Json) -> str:
-        argument = self.raw(frame, name) if name is None else self.ex(frame, name)
+        if name is None:  # null and undefined are told apart here
+            self.expressions.imports.add("from pyodide.ffi import jsnull")
+        argument = "jsnull" if name is None else self.ex(frame, name)
         return f"{self.expressions.namespace(frame, namespace)}.idFromName({argument})"
 
     def op_id_from_string(self, frame: Frame, namespace: Json, text: Json) -> str:
