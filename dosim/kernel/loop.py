@@ -242,6 +242,10 @@ class Loop(asyncio.AbstractEventLoop):
         self._tasks = [known for known in self._tasks if not known[0].done()]
         self._prune_at = 2 * len(self._tasks) + 1_000
 
+    def unfinished(self) -> list[Task[Any]]:
+        """Every task that is not done, in the order of creation."""
+        return [task for task, _ in self._tasks if not task.done()]
+
     def all_tasks(self, loop: object = None) -> set[Task[Any]]:
         """`asyncio.all_tasks`: tasks that are not done; to code inside, those of the outside world do not exist."""
         outside_too = SCOPE.get() is None

@@ -185,7 +185,10 @@ class CriticalSection(InputGate):
 
     def _callback_ended(self, value: Any, error: BaseException | None) -> None:
         """The callback has ended, in a turn of the section; what follows happens when that turn is over."""
-        self.instance.after_turn(lambda: self._end(value, error))
+        if error is not None and self.kind == "blockConcurrencyWhile":
+            self._end(value, error)  # resets before this turn is committed: what it wrote is lost (recorded)
+        else:
+            self.instance.after_turn(lambda: self._end(value, error))
 
     def _end(self, value: Any, error: BaseException | None) -> None:
         if self._limit is not None:

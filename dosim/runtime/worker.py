@@ -58,6 +58,7 @@ class WorkerRequest:
         self._pins = 0
         self._waiting = 0
         self._held: list[Any] = []
+        self._busy_until_us = 0
 
     @property
     def owner(self) -> WorkerRequest:
@@ -129,6 +130,7 @@ class WorkerRequest:
         self._turn_ending = False
         cpu_us = self.loop.cpu_us
         if cpu_us:
+            self._busy_until_us = self.loop.now_us + cpu_us
             call = self.call
             call.last = self.world.emit(self.loop.now_us, "cpu", self.label, call.id, call.last, (cpu_us,))
         if self._outbox:
@@ -174,16 +176,29 @@ class WorkerRequest:
         self.touch()
 
     def timer_due(self, timer: Timer) -> None:
+        if self._busy(self.timer_due, timer):
+            return
         self._resume("timer", 0)
         timer.run()
 
     def io_due(self, hop: tuple[asyncio.Future[None], str]) -> None:
+        if self._busy(self.io_due, hop):
+            return
         self._resume(hop[1], 0)
         complete(hop[0])
 
     def timers_changed(self, by: int) -> None:
         self._waiting += by
 
+    def _busy(self, again: Callable[[Any], None], event: Any) -> bool:
+        """True while an earlier turn of this request still computes: its next event waits until that is over."""
+        if self.loop.now_us >= self._busy_until_us:
+            return False
+        self.loop.at(self._busy_until_us, again, event)
+        return True
+
     def result_due(self, call: Call, settle: Callable[[Any], None], outcome: Any) -> None:
+        if self._busy(lambda late: self.result_due(*late), (call, settle, outcome)):
+            return
         self._resume(repr(call), call.id)
         settle(outcome)

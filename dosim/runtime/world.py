@@ -195,12 +195,9 @@ class World:
 
     def close_unfinished(self) -> None:
         """The world is gone: end the handlers that never ended, without a sound, so that no `finally` speaks later."""
-        living = [host.instance for host in self.hosts.values() if host.instance is not None]
-        for instance in (*self.graveyard, *living):
-            for call in instance.in_flight:
-                if call.task is not None and not call.task.done():
-                    with suppress(BaseException):
-                        Context().run(call.task.get_coro().close)
+        for task in self.loop.unfinished():
+            with suppress(BaseException):
+                Context().run(task.get_coro().close)  # type: ignore[union-attr]
 
     # -- draws
 
