@@ -42,7 +42,7 @@ def conformance() -> str:
         assert report.main([str(CASES)], False) == 0
     lines = printed.getvalue().splitlines()
     table = lines[next(i for i, line in enumerate(lines) if line.startswith("format")) :]
-    return "\n".join(table[: table.index("")] + [table[-1]]) + "\n"
+    return "\n".join([*table[: table.index("")], table[-1]]) + "\n"
 
 
 OUTPUTS = {"ten-by-five": ten_requests, "first program": first_program, "conformance": conformance}

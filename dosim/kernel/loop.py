@@ -68,7 +68,7 @@ class Stuck(Exception):
 
 
 class Handle(list[Any]):
-    """A callback in the ready queue, `[callback, args, context]`; as `asyncio.Handle`. A list: made without Python code."""
+    """A callback in the ready queue, `[callback, args, context]`; as `asyncio.Handle`. A list is made without Python."""
 
     __slots__ = ()
 
@@ -329,7 +329,7 @@ class Loop(asyncio.AbstractEventLoop):
     def _close_generator(self, generator: AsyncGenerator[object, object]) -> None:
         self.create_task(generator.aclose())
 
-    def run_slice(
+    def run_slice(  # noqa: C901 (the loop itself: one place, read whole)
         self, done: Callable[[], bool], *, until_us: int = NO_LIMIT, budget: int = NO_LIMIT, drain: bool = False
     ) -> bool:
         """Handle events until `done()`, or `until_us` is over, or, with `drain`, until only background is left.
@@ -342,6 +342,7 @@ class Loop(asyncio.AbstractEventLoop):
         alarms_until_us = 0
         left = budget
         while True:
+            # 1. Microtasks, then the ends of the turns they ran in; an end may begin another turn.
             while ready or ends:
                 while ready:
                     callback, args, context = take()
@@ -354,10 +355,12 @@ class Loop(asyncio.AbstractEventLoop):
                             self.on_error(error, context)
                 if ends:
                     ends.pop(0)()
+            # 2. Between two events: is this run over?
             if done():
                 return True
             if left <= 0:
                 return False
+            # 3. The next event, of the two queues the earlier one. A cancelled timer does not move the clock.
             if queue and not (background and background[0] < queue[0]):
                 event = heappop(queue)
                 when, _, fn, arg = event
@@ -383,6 +386,7 @@ class Loop(asyncio.AbstractEventLoop):
                 return self._stop_at(until_us)
             else:
                 raise Stuck
+            # 4. Time moves here, and nowhere else.
             self.now_us = when
             self.cpu_us = 0
             self.events_run += 1

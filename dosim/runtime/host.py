@@ -125,7 +125,7 @@ class ObjectHost:
         return True
 
     def _queue(self, call: Call) -> None:
-        """Let a call wait until the others have answered; when that would close a cycle, the call fails with it drawn."""
+        """Let a call wait until the others have answered; one that would close a cycle fails, with it drawn."""
         held_by = ", ".join(f"chain #{chain}" for chain in self._inside)
         call.last = self.world.emit(self.world.loop.now_us, "queue", self.label, call.id, call.last, (held_by,))
         cycle = self.world.waits.cycle(call.chain, self)

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dosim.kernel.loop import SCOPE, Loop
-from dosim.kernel.tasks import Future
 from dosim.kernel.streams import Stream, mix64
+from dosim.kernel.tasks import Future
 from dosim.platform.facts import DEFAULT_CITY, Platform
 from dosim.runtime.calls import Call, Flow
 from dosim.runtime.functions import Functions, FunctionStub

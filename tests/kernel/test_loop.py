@@ -197,6 +197,7 @@ def test_async_generators_are_closed_inside(sim):
     async def first():
         async for i in numbers():
             return i
+        return None
 
     assert 0 == sim.run(first())
     sim.run(for_="1s")
@@ -209,7 +210,7 @@ def test_threads_are_refused(sim):
     async def threaded():
         await asyncio.to_thread(print)
 
-    with pytest.raises(RuntimeError, match="dosim.cpu"):
+    with pytest.raises(RuntimeError, match=r"dosim\.cpu"):
         sim.run(threaded())
 
 

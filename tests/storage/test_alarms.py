@@ -421,7 +421,7 @@ def test_it_is_gone_when_nothing_new_was_set(how: str) -> None:
 
                 try:
                     await self.ctx.storage.transaction(callback)
-                except Exception:  # noqa: BLE001
+                except Exception:
                     self.note("failed", await self.get())
             if how != "rolled back":
                 await self.cancel()

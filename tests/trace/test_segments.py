@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,9 +95,7 @@ def freeze(plan):
 def test_segments_sum_to_latency(requests, concurrency, seed):
     """For every client's request the segments have no gap, no overlap, and sum to its latency."""
     PLANS[:] = [freeze(plan) for _, plan, _ in requests]
-    sim = Simulation(
-        Default, durable_objects={"NODE": Node}, seed=seed, concurrency=concurrency, show_output=False
-    )
+    sim = Simulation(Default, durable_objects={"NODE": Node}, seed=seed, concurrency=concurrency, show_output=False)
     calls = []
 
     async def crowd():
@@ -112,7 +111,7 @@ def test_segments_sum_to_latency(requests, concurrency, seed):
             continue
         parts = segments(sim.trace, call.request)
         assert call.latency_us == sum(part.duration_us for part in parts)
-        assert all(before.end_us == after.start_us for before, after in zip(parts, parts[1:], strict=False))
+        assert all(before.end_us == after.start_us for before, after in pairwise(parts))
         assert parts[0].start_us + call.latency_us == parts[-1].end_us
 
 
@@ -143,7 +142,7 @@ def test_every_cause_comes_before_its_effect():
     sim.run(sim.client("Paris").fetch("http://app/0"))
 
     assert all(record.cause < record.seq for record in sim.trace)
-    assert {0} == {record.cause for record in sim.trace if record.kind in ("send",)}
+    assert {0} == {record.cause for record in sim.trace if record.kind == "send"}
 
 
 def test_retention_keeps_the_newest_and_folds_see_all():
