@@ -68,7 +68,7 @@ class Stuck(Exception):
 
 
 class Handle(list[Any]):
-    """A callback in the ready queue, `[callback, args, context]`; as `asyncio.Handle`. A list is made without Python."""
+    """A callback in the ready queue, `[callback, args, context]`; as `asyncio.Handle`. A list: no constructor."""
 
     __slots__ = ()
 

@@ -63,6 +63,10 @@ class Waits:
                 lines.append(f"{call!r} waits until {host.label} has answered {_chains(host)}")
             elif made:
                 lines.append(f"{call!r} waits for {', '.join(map(repr, made))}")
+            elif call.task is None:
+                lines.append(f"{call!r} waits at the input gate of {host.label}")
+            elif host.instance is not None and host.instance.timers:
+                lines.append(f"{call!r} waits for a timer, or for an Event, Lock or Future of its own code")
             else:
                 lines.append(
                     f"{call!r} waits for something in its own code that nobody completes (Event, Lock, Future)"

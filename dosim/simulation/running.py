@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from dosim.runtime.world import World
 
 
+#: Worlds that were dropped while another one ran; they end before the next run.
+_dropped: list[Runner] = []
+
+
 class Runner:
     """Enters the world's loop with its virtual clock and randomness, and leaves everything as it was."""
 
@@ -29,6 +33,8 @@ class Runner:
         self._world = world
         self._loop = loop = world.loop
         self._print: Any = None
+        #: When Ctrl-C cut an event short, microseconds; such a world cannot go on.
+        self.interrupted_us: int | None = None
         loop.enter_hooks += [entropy.enter, self._take_print]
         loop.leave_hooks += [entropy.leave, self._give_print]
 
@@ -40,7 +46,10 @@ class Runner:
             builtins.print, self._print = self._print, None
 
     def close(self) -> None:
-        """The simulation is gone: what never ended ends now, and says nothing."""
+        """The simulation is gone: what never ended ends now, and says nothing; not inside the run of another one."""
+        if isinstance(events._get_running_loop(), Loop):
+            _dropped.append(self)
+            return
         said = builtins.print
         builtins.print = lambda *_, **__: None
         try:
@@ -56,7 +65,7 @@ class Runner:
 
     def run(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
         """See `Simulation.run`."""
-        self._refuse_inside("sim.run()", "await the call itself")
+        self._refuse("sim.run()")
         futures = self._futures(awaitables)
         done = self._done(futures)
         with nested(self._loop.entered()), self._explained(futures):
@@ -65,7 +74,7 @@ class Runner:
 
     async def arun(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
         """See `Simulation.arun`."""
-        self._refuse_inside("sim.arun()", "await the call itself")
+        self._refuse("sim.arun()")
         futures = self._futures(awaitables)
         done = self._done(futures)
         until_us = _limit(stop_us)
@@ -77,13 +86,20 @@ class Runner:
             if finished:
                 return self._results(futures, stop_us)
 
-    def _refuse_inside(self, what: str, instead: str) -> None:
+    def _refuse(self, what: str) -> None:
         running = events._get_running_loop()
         if isinstance(running, Loop):
             raise RuntimeError(  # noqa: TRY004 (the state is wrong, not a type)
-                f"{what} was called from inside simulated code, where the world is running already: {instead}"
-                " (calls on stubs and clients can be awaited)."
+                f"{what} was called from inside simulated code, where the world is running already: await the call"
+                " itself (calls on stubs and clients can be awaited)."
             )
+        if self.interrupted_us is not None:
+            raise RuntimeError(
+                f"this simulation was interrupted at t={self.interrupted_us / 1e6:.6f}s in the middle of an event, so"
+                " what it holds may be half done: make a new one."
+            )
+        while _dropped:
+            _dropped.pop().close()
 
     def _futures(self, awaitables: Sequence[Awaitable[Any]]) -> list[asyncio.Future[Any]]:
         return [self._future(awaitable) for awaitable in awaitables]
@@ -126,6 +142,7 @@ class Runner:
         except Stuck:
             raise self._deadlock(futures) from None
         except KeyboardInterrupt:
+            self.interrupted_us = self._loop.time_us()
             self._world.emit(self._loop.time_us(), "interrupted", "the outside")
             raise
 

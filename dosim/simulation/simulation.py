@@ -328,7 +328,8 @@ class Simulation:
     def __repr__(self) -> str:
         return (
             f"<Simulation: t={self.world.loop.time_us() / 1e6:.6f}s, {len(self.objects)} objects,"
-            f" {self.trace.count} records, seed={self.seed!r}, {self.platform}, {self.concurrency}>"
+            f" {self.trace.count} records, seed={self.seed!r}, {self.platform}, {self.concurrency}"
+            + (", interrupted>" if self._runner.interrupted_us is not None else ">")
         )
 
     def _repr_html_(self) -> str:

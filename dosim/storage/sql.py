@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +36,8 @@ _WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
 _OWN: Final = "/*dosim*/ "
 #: SQLite 3.54's words for what older ones say.
 _REWORDED: Final = {"too many levels of trigger recursion": "triggers nested too deep"}
+#: These Pythons deprecate `?1` by mistake. Source: github.com/python/cpython/issues/117995
+_WARNS_OF_NUMBERS: Final = (3, 12) <= sys.version_info < (3, 12, 4)
 _script = lru_cache(maxsize=512)(read_script)
 
 #: SQLite's result codes by number. Source: sqlite.org/rescode.html
@@ -72,7 +76,11 @@ def sql_error(error: sqlite3.Error) -> JsException:
     return JsException(text)
 
 
-def bind(value: object) -> float | str | bytes | None:
+#: What SQLite is given.
+Value = float | str | bytes | None
+
+
+def bind(value: object) -> Value:
     """A binding as the platform passes it to SQLite: every number is REAL, a boolean is the text 'true' (recorded)."""
     if value is None:
         return None
@@ -219,11 +227,11 @@ class SqlDatabase:
         """Let SQLite object to the statement itself first, as preparing it does."""
         explain = "" if statement.word == "EXPLAIN" else "EXPLAIN "
         try:
-            self._connection.execute(explain + statement.text, [None] * statement.parameters).close()
+            self._execute(explain + statement.text, [None] * statement.parameters).close()
         except sqlite3.Error as error:
             raise self._failed(error, statement, statement.parameters) from None
 
-    def _run(self, statement: Statement, values: list[float | str | bytes | None]) -> Cursor:
+    def _run(self, statement: Statement, values: list[Value]) -> Cursor:
         if is_reserved_rename(statement.text):
             raise JsException("not authorized: SQLITE_AUTH")
         if statement.writes:
@@ -232,7 +240,7 @@ class SqlDatabase:
         created = counters.schema_rows_written(self.program(statement, values)) if statement.word == "CREATE" else 0
         before = self._connection.total_changes
         try:
-            cursor = self._connection.execute(statement.text, values)
+            cursor = self._execute(statement.text, values)
         except sqlite3.Error as error:
             raise self._failed(error, statement, len(values)) from None
         except OverflowError:
@@ -241,6 +249,13 @@ class SqlDatabase:
             self._returning.append(cursor)
         changes = self._connection.total_changes - before
         return Cursor(self, self._owner, statement, values, cursor, changes, created)
+
+    def _execute(self, text: str, values: Sequence[Value]) -> sqlite3.Cursor:
+        if not (_WARNS_OF_NUMBERS and values):
+            return self._connection.execute(text, values)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return self._connection.execute(text, values)
 
     def _failed(self, error: sqlite3.Error, statement: Statement, given: int) -> JsException:
         if self._authorizer.transaction:
@@ -258,12 +273,12 @@ class SqlDatabase:
     def total_changes(self) -> int:
         return self._connection.total_changes
 
-    def program(self, statement: Statement, values: list[float | str | bytes | None]) -> counters.Program:
+    def program(self, statement: Statement, values: list[Value]) -> counters.Program:
         """The statement's program; empty when SQLite refuses the statement."""
         explain = "" if statement.word == "EXPLAIN" else "EXPLAIN "
         try:
             with self._authorizer.set_aside():
-                steps = self._connection.execute(f"{_OWN}{explain}{statement.text}", values).fetchall()
+                steps = self._execute(f"{_OWN}{explain}{statement.text}", values).fetchall()
         except sqlite3.Error:
             return ()
         return tuple([counters.Operation(step[1], step[2], step[3]) for step in steps])
@@ -290,7 +305,7 @@ class Cursor:
         database: SqlDatabase,
         owner: Storage,
         statement: Statement,
-        values: list[float | str | bytes | None],
+        values: list[Value],
         cursor: sqlite3.Cursor,
         changes: int,
         created: int,

@@ -101,7 +101,12 @@ def test_dict_keys_become_text() -> None:
     """Keys are text; None is "undefined"; array indexes come first, in numeric order."""
     assert list(stored({"z": 1, "10": 1, "a": 1, "9": 1})) == ["9", "10", "z", "a"]
     assert list(stored({1: "a", None: "b", 2.5: "c", True: "d"})) == ["1", "undefined", "2.5"]
-    assert list(stored({"01": 0, "4294967295": 0, "4294967294": 0, "-1": 0})) == ["4294967294", "01", "4294967295", "-1"]
+    assert list(stored({"01": 0, "4294967295": 0, "4294967294": 0, "-1": 0})) == [
+        "4294967294",
+        "01",
+        "4294967295",
+        "-1",
+    ]
 
 
 def test_attributes_of_an_object() -> None:

@@ -20,7 +20,11 @@ def test_it_takes_everything() -> None:
         storage.sql.exec("CREATE TABLE t (a)")
         await storage.setAlarm(1_900_000_000_000)
         value = await storage.deleteAll()
-        left = [len(await storage.list()), rows(storage.sql, "SELECT name FROM sqlite_master"), await storage.getAlarm()]
+        left = [
+            len(await storage.list()),
+            rows(storage.sql, "SELECT name FROM sqlite_master"),
+            await storage.getAlarm(),
+        ]
         size = storage.sql._binding.databaseSize
         storage.sql.exec("CREATE TABLE t (b)")
         await storage.put("new", 1)

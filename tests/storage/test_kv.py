@@ -198,6 +198,7 @@ def test_options_change_no_value() -> None:
 
 def test_a_snake_case_option_is_ignored_and_told() -> None:
     """list(start_after=...) is silently ignored on the platform; dosim warns, or raises on demand."""
+
     async def story(self: Any) -> Any:
         await self.ctx.storage.put({"a": 1, "b": 2})
         return list(await self.ctx.storage.list(start_after="a"))

@@ -249,7 +249,9 @@ def test_text_without_a_statement(query: str) -> None:
     assert answers(query) == [NO_STATEMENT]
 
 
-@pytest.mark.parametrize("query", ["SELECT 1", ";;SELECT 1", "SELECT 1; \n\t ", "SELECT 1 -- tail", "/* a */ SELECT 1;"])
+@pytest.mark.parametrize(
+    "query", ["SELECT 1", ";;SELECT 1", "SELECT 1; \n\t ", "SELECT 1 -- tail", "/* a */ SELECT 1;"]
+)
 def test_text_with_one_statement(query: str) -> None:
     """Leading semicolons, trailing blanks, and a comment before the semicolon are fine."""
     assert answers(query) == [[[1]]]
@@ -592,7 +594,9 @@ def test_time_in_sql_is_simulated() -> None:
     class A(DurableObject):
         async def read(self) -> Any:
             sql = self.ctx.storage.sql
-            return rows(sql, "SELECT datetime('now'), current_timestamp, unixepoch(), strftime('%H'), date('now', '+1 day')")
+            return rows(
+                sql, "SELECT datetime('now'), current_timestamp, unixepoch(), strftime('%H'), date('now', '+1 day')"
+            )
 
     sim = world(A)
     stub = sim.env.A.getByName("x")
@@ -605,7 +609,9 @@ def test_time_in_sql_is_simulated() -> None:
 
 def test_a_default_of_current_timestamp_is_simulated() -> None:
     """A column default takes the simulation's time too."""
-    found = answers("INSERT INTO t (a) VALUES (1) RETURNING at", before=("CREATE TABLE t (a, at DEFAULT CURRENT_TIMESTAMP)",))
+    found = answers(
+        "INSERT INTO t (a) VALUES (1) RETURNING at", before=("CREATE TABLE t (a, at DEFAULT CURRENT_TIMESTAMP)",)
+    )
 
     assert found == [[["2026-12-01 00:00:00"]]]
 

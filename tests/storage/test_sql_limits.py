@@ -15,7 +15,7 @@ VALUE_BYTES = 8_388_642
 
 
 def told(query: str, *bindings: Any, before: tuple[str, ...] = (), **options: Any) -> str:
-    """"fine", or the error without SQLite's offset."""
+    """ "fine", or the error without SQLite's offset."""
     (found,) = answers([query, *bindings], before=before, **options)
     return re.sub(r" at offset \d+", "", found) if isinstance(found, str) else "fine"
 
@@ -75,7 +75,10 @@ def test_text_beyond_latin_1_costs_two_bytes() -> None:
     async def story(self: Any) -> Any:
         storage = self.ctx.storage
         await storage.put("k", "€" * 4_194_313)
-        return [await refused(lambda: storage.put("k", "€" * 4_194_315)), await refused(lambda: storage.put("k", "😀" * 2_097_157))]
+        return [
+            await refused(lambda: storage.put("k", "€" * 4_194_315)),
+            await refused(lambda: storage.put("k", "😀" * 2_097_157)),
+        ]
 
     assert inside(story) == [TOO_BIG, TOO_BIG]
 
@@ -125,7 +128,9 @@ def test_columns() -> None:
 
     assert told(f"CREATE TABLE t ({listed(100)})") == "fine"
     assert told(f"CREATE TABLE t ({listed(101)})") == "Error: too many columns on t: SQLITE_ERROR"
-    assert told("ALTER TABLE t ADD COLUMN x", before=wide) == "Error: too many columns on sqlite_altertab_t: SQLITE_ERROR"
+    assert (
+        told("ALTER TABLE t ADD COLUMN x", before=wide) == "Error: too many columns on sqlite_altertab_t: SQLITE_ERROR"
+    )
     assert told("SELECT " + ", ".join("1" * 100)) == "fine"
     assert told("SELECT " + ", ".join("1" * 101)) == "Error: too many columns in result set: SQLITE_ERROR"
     assert told("SELECT *, 1 FROM t", before=wide) == "Error: too many columns in result set: SQLITE_ERROR"

@@ -484,7 +484,13 @@ def test_the_handle_is_raw() -> None:
             await txn.put("n", 5)
             await txn.put("s", "text")
             text = await refused(lambda: txn.put("d", {"a": 1}))
-            return [await txn.get("n"), await txn.get("s"), text.split(":")[0], await txn.delete("n"), await txn.delete("n")]
+            return [
+                await txn.get("n"),
+                await txn.get("s"),
+                text.split(":")[0],
+                await txn.delete("n"),
+                await txn.delete("n"),
+            ]
 
         return await self.ctx.storage.transaction(callback)
 
