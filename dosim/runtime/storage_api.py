@@ -302,7 +302,7 @@ class DurableObjectStorage:
         return _wait_for(instance.open_section("transaction", begin, self._flow(), finish))
 
     def transactionSync(self, callback: Callable[[], Any]) -> Any:
-        """Run `callback()` all or nothing; its exception is raised again. Async callbacks are not covered (recorded)."""
+        """Run `callback()` all or nothing; its exception is raised again. An async callback is not covered."""
         engine = self._kv.engine
         alarm = self._instance.host.alarm
         deferred = alarm.deferred_delete

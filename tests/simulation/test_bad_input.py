@@ -223,3 +223,43 @@ def test_a_deadlock_draws_its_cycle():
 
     with pytest.raises(Deadlock, match=r"cycle: Left\('l'\) -> Right\('r'\) -> Left\('l'\)"):
         sim.run(sim.env.LEFT.getByName("l").first())
+
+
+def test_an_interrupted_simulation_cannot_go_on():
+    """Ctrl-C cuts an event in the middle: the simulation says when, and asks for a new one."""
+
+    class Stopped(DurableObject):
+        async def go(self):
+            raise KeyboardInterrupt
+
+    sim = Simulation(durable_objects={"S": Stopped})
+    with pytest.raises(KeyboardInterrupt):
+        sim.run(sim.env.S.getByName("s").go())
+
+    with pytest.raises(RuntimeError, match=r"was interrupted at t=0\.000000s.*make a new one"):
+        sim.run()
+    assert "interrupted" in repr(sim)
+    assert "interrupted" == sim.trace[-1].kind
+
+
+def test_a_deadlock_tells_a_gate_from_code():
+    """A call that waits at the gate is told from one that waits in its own code."""
+    import asyncio
+
+    class Slow(DurableObject):
+        async def section(self):
+            await self.ctx.blockConcurrencyWhile(lambda: asyncio.sleep(31))
+
+        async def other(self):
+            pass
+
+    sim = Simulation(durable_objects={"S": Slow})
+    stub = sim.env.S.getByName("s")
+
+    with pytest.raises(Exception, match="waited for too long") as caught:
+        sim.run(stub.section(), stub.other())
+
+    notes = "\n".join(caught.value.__notes__)
+    assert "#1 Slow('s').section waits for a timer" in notes
+    assert "#2 Slow('s').other waits at the input gate of Slow('s')" in notes
+    assert "replay: Simulation(seed=0)" in notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def failing(cls: type[Failing] = Failing, failures: int = 99) -> Any:
 
 def waits(log: list[Any]) -> list[float]:
     """Seconds from each run to the next."""
-    return [round(later[0] - earlier[0], 3) for earlier, later in zip(log, log[1:], strict=False)]
+    return [round(later[0] - earlier[0], 3) for earlier, later in pairwise(log)]
 
 
 def test_six_retries_then_it_is_gone() -> None:

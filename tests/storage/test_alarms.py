@@ -1,4 +1,5 @@
 """Alarms: arguments, when they fire, what they see, what cancels them (RULES 7)."""
+# ruff: noqa: DTZ001 (Python Workers take datetimes without a zone as UTC)
 
 from __future__ import annotations
 

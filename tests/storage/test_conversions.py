@@ -1,17 +1,18 @@
 """What Python values become in storage and back (RULES 2 and RULES-python; FACTS 1.5)."""
+# ruff: noqa: DTZ001 (Python Workers take datetimes without a zone as UTC)
 
 from __future__ import annotations
 
 import asyncio
 import enum
 import math
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -46,6 +47,10 @@ class Shade(enum.Enum):
 
 @dataclass
 class Point:
+    x: int
+
+
+class Pair(NamedTuple):
     x: int
 
 
@@ -100,7 +105,7 @@ def test_nan() -> None:
 def test_dict_keys_become_text() -> None:
     """Keys are text; None is "undefined"; array indexes come first, in numeric order."""
     assert list(stored({"z": 1, "10": 1, "a": 1, "9": 1})) == ["9", "10", "z", "a"]
-    assert list(stored({1: "a", None: "b", 2.5: "c", True: "d"})) == ["1", "undefined", "2.5"]
+    assert list(stored({1: "a", None: "b", 2.5: "c"})) == ["1", "undefined", "2.5"]
     assert list(stored({"01": 0, "4294967295": 0, "4294967294": 0, "-1": 0})) == [
         "4294967294",
         "01",
@@ -117,7 +122,7 @@ def test_attributes_of_an_object() -> None:
     assert not hasattr(back, "x")
 
 
-@pytest.mark.parametrize("value", [(1, 2), [(1,)], {"a": (1,)}, bytearray(b"x"), namedtuple("P", "x")(1)], ids=repr)
+@pytest.mark.parametrize("value", [(1, 2), [(1,)], {"a": (1,)}, bytearray(b"x"), Pair(1)], ids=repr)
 def test_tuples_and_bytearrays_are_refused_at_the_call(value: Any) -> None:
     """A TypeError of the SDK, before the call is made; dosim warns with the portable spelling."""
 

@@ -20,7 +20,8 @@ USAGE = (
 
 def wrong(name: str, number: int, wanted: str) -> str:
     """The binding layer's text for an argument of the wrong type."""
-    return f"TypeError: Failed to execute '{name}' on 'DurableObjectStorage': parameter {number} is not of type '{wanted}'."
+    where = f"'{name}' on 'DurableObjectStorage'"
+    return f"TypeError: Failed to execute {where}: parameter {number} is not of type '{wanted}'."
 
 
 def test_missing_is_none() -> None:
@@ -205,7 +206,7 @@ def test_a_snake_case_option_is_ignored_and_told() -> None:
 
     with pytest.warns(PortabilityWarning, match="start_after"):
         assert inside(story) == ["a", "b"]
-    with pytest.raises(JsException, match="PortabilityError: .*start_after"):
+    with pytest.raises(JsException, match=r"PortabilityError: .*start_after"):
         inside(story, portability="error")
 
 

@@ -410,7 +410,8 @@ def test_without_a_gap_no_update_is_lost() -> None:
             async def callback(*_: Any) -> None:
                 await self.bump(0.01)
 
-            await (self.ctx.storage.transaction(callback) if how == "tx" else self.ctx.blockConcurrencyWhile(callback))
+            run = self.ctx.storage.transaction if how == "tx" else self.ctx.blockConcurrencyWhile
+            await run(callback)
 
         async def look(self) -> Any:
             return await self.ctx.storage.get("n")

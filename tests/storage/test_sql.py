@@ -1,4 +1,5 @@
 """exec, cursors, bindings, several statements, features of SQLite (RULES 3)."""
+# ruff: noqa: DTZ001 (Python Workers take datetimes without a zone as UTC)
 
 from __future__ import annotations
 
@@ -123,7 +124,7 @@ def test_column_names() -> None:
         return [
             cursor.columnNames,
             cursor.one(),
-            list(sql.exec("SELECT 1 AS x, 2 AS x").raw())[0],
+            next(iter(sql.exec("SELECT 1 AS x, 2 AS x").raw())),
             unnamed.columnNames,
             named.columnNames,
             sql.exec("INSERT INTO t VALUES (1)").columnNames,
@@ -474,15 +475,15 @@ def test_rows_written() -> None:
         sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v, w)")
         counts = [sql.exec("INSERT INTO t VALUES (1, 'a', 0), (2, 'b', 0)").rowsWritten]
         sql.exec("CREATE INDEX i ON t (v)")
-        for statement in (
+        statements = (
             "INSERT INTO t VALUES (3, 'c', 0)",
             "UPDATE t SET v = v WHERE id <= 2",
             "UPDATE t SET w = 1 WHERE id <= 2",
             "DELETE FROM t WHERE id = 3",
             "DELETE FROM t WHERE id = 300",
             "SELECT * FROM t",
-        ):
-            counts.append(sql.exec(statement).rowsWritten)
+        )
+        counts += [sql.exec(statement).rowsWritten for statement in statements]
         returning = sql.exec("INSERT INTO t VALUES (4, 'd', 0) RETURNING id")
         returning.toArray()
         return [*counts, returning.rowsWritten]

@@ -309,16 +309,16 @@ def test_rollback() -> None:
             storage.kv.put("l", 1)
             txn.rollback()
             seen = [dict(storage.kv.list())]
-            for call in (
+            calls = (
                 lambda: txn.get("k"),
                 lambda: txn.put("k", 1),
                 lambda: txn.delete("k"),
-                lambda: txn.list(),
-                lambda: txn.getAlarm(),
+                txn.list,
+                txn.getAlarm,
                 lambda: txn.setAlarm(ALARM_MS),
-                lambda: txn.deleteAlarm(),
-            ):
-                seen.append(await refused(call))
+                txn.deleteAlarm,
+            )
+            seen += [await refused(call) for call in calls]
             txn.rollback()
             await storage.put("after", 1)
             return seen
@@ -369,7 +369,7 @@ def test_the_handle_after_the_end() -> None:
         return [
             await refused(lambda: done.put("k", 1)),
             await refused(lambda: done.get("k")),
-            await refused(lambda: done.rollback()),
+            await refused(done.rollback),
             await refused(lambda: failed.put("k", 1)),
             failed.rollback(),
         ]
