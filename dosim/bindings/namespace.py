@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dosim.kernel.loop import SCOPE
 from dosim.platform.facts import JURISDICTIONS, REDIRECT_LIMIT
 from dosim.runtime.calls import Call
+from dosim.runtime.host import object_label
 from dosim.runtime.world import answer_of
 from dosim.web.errors import AbortError, JsException, type_error
 from dosim.web.http import JsRequest, JsResponse, deliver_request, deliver_response, redirect_target
@@ -20,7 +21,7 @@ from dosim.web.interface import Constructor, argument_text
 
 if TYPE_CHECKING:
     from dosim.network import City
-    from dosim.runtime.host import Channel, ObjectHost
+    from dosim.runtime.host import ObjectHost
     from dosim.runtime.world import ClassBinding, World
 
 _NO_JURISDICTIONS = "Jurisdiction restrictions are not implemented in workerd."
@@ -30,7 +31,7 @@ class StubLink:
     """The runtime's end of a stub: which object, and which life of it."""
 
     __slots__ = (
-        "_binding", "_hint", "_world", "channel", "deliver", "host", "label", "last_answer_us", "last_arrival_us",
+        "_binding", "_hint", "_world", "deliver", "host", "label", "life", "last_answer_us", "last_arrival_us",
         "object_id", "target_place",
     )  # fmt: skip
 
@@ -40,13 +41,10 @@ class StubLink:
         self.object_id = object_id
         self._hint = hint
         self.host: ObjectHost | None = None
-        self.channel: Channel | None = None
+        self.life = 0
         self.target_place: City | None = None
         self.last_arrival_us = self.last_answer_us = 0
-        name = object_id.name
-        self.label = (
-            f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
-        )
+        self.label = object_label(binding.class_name, object_id)
 
     def bind(self, call: Call) -> None:
         """Bind to the object's current life, at the first use."""
@@ -56,7 +54,7 @@ class StubLink:
             known = len(self._world.hosts)
             self.host = host = self._world.host(self._binding, self.object_id, origin, self._hint)
             call.lookup = len(self._world.hosts) > known and self.object_id.name is not None
-            self.channel = host.channel
+            self.life = host.life
             self.target_place = host.place
             self.deliver = host.arrive
 

@@ -48,11 +48,16 @@ class Alarm:
         self._retries = 0
         self._retry_due_us: int | None = None
         self._runs = 0
-        self.channel = host.channel
-        self.last_arrival_us = 0
+        #: The life of the object that the running handler belongs to; what a call's stub has.
+        self.life = host.life
 
     #: An alarm's run starts where the object is.
     target_place = None
+
+    @property
+    def is_unused(self) -> bool:
+        """True when there is nothing to remember: no alarm set, due, running or retried."""
+        return self._scheduled_ms is None and self._running is None and self._retry_due_us is None
 
     # -- what storage calls
 
@@ -128,7 +133,7 @@ class Alarm:
         self._running = call
         self._armed += 1
         call.stub = self
-        self.channel = host.channel
+        self.life = host.life
         host.arrive(call)
 
     def begins(self, call: Call) -> bool:

@@ -27,7 +27,7 @@ class DurableObjectContext:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         host_id = instance.id
-        self.id = DurableObjectId(str(host_id), object_name(host_id.name), host_id.jurisdiction)
+        self.id = DurableObjectId(str(host_id), object_name(host_id.name), host_id.jurisdiction, host_id.namespace)
         self._root = Flow(instance.gate, None)
         self.storage = DurableObjectStorage(instance, self._flow)
 

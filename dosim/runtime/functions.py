@@ -18,8 +18,8 @@ from dosim.runtime.calls import Call
 from dosim.runtime.crossing import as_error
 from dosim.web.errors import JsException
 from dosim.web.ids import DurableObjectId
-from dosim.web.sizes import may_exceed, serialized_size
-from dosim.web.values import clone
+from dosim.web.sizes import serialized_size
+from dosim.web.values import weighed_clone
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -172,9 +172,15 @@ class Functions:
         def other(value: object) -> object:
             return self._other(value, owner, made)
 
-        sent = tuple([clone(arg, other) for arg in args])
-        check_size(sent)
-        return sent
+        sent = []
+        bound_bytes = 0
+        for arg in args:
+            copy, at_most_bytes = weighed_clone(arg, other)
+            sent.append(copy)
+            bound_bytes += at_most_bytes
+        if bound_bytes >= RPC_LIMIT_BYTES:
+            check_size(tuple(sent))
+        return tuple(sent)
 
     def outgoing_result(self, instance: Any, call: Call, result: Any) -> Any:
         """A handler's result as the caller reads it. Raises what the platform raises for it."""
@@ -185,8 +191,9 @@ class Functions:
         if call.via == "alarm":
             return None
         made: list[FunctionStub] = []
-        value = clone(result, lambda v: self._other(v, instance, made))
-        check_size(value)
+        value, bound_bytes = weighed_clone(result, lambda v: self._other(v, instance, made))
+        if bound_bytes >= RPC_LIMIT_BYTES:
+            check_size(value)
         for stub in made:
             if call.caller is not None:
                 call.caller.owner.hold(stub)
@@ -220,10 +227,9 @@ def is_instance(owner: Any) -> bool:
 
 def check_size(value: object) -> None:
     """Raises the platform's error for a value over 32 MiB serialised."""
-    if may_exceed(value, RPC_LIMIT_BYTES):
-        size_bytes = serialized_size(value)
-        if size_bytes > RPC_LIMIT_BYTES:
-            raise JsException(
-                "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was:"
-                f" {size_bytes} bytes."
-            )
+    size_bytes = serialized_size(value)
+    if size_bytes > RPC_LIMIT_BYTES:
+        raise JsException(
+            "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was:"
+            f" {size_bytes} bytes."
+        )

@@ -1,18 +1,19 @@
 """`ObjectHost`: one object wherever it is in its life: its id, place, storage, alarm, and its instance, if any.
 
-With `concurrency="one-at-a-time"` it also holds the queue of the popular belief: the next event waits until the
-previous one has answered, unless both belong to one call chain.
+Kept small, because most objects of a world are out of memory: parts that only few need are made when they are needed,
+and the data of an object that leaves memory is packed.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dosim.platform.facts import EPOCH_MS, IDLE_EVICTION_US
 from dosim.runtime.alarms import Alarm
 from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.instance import Instance
+from dosim.runtime.line import Line
 from dosim.storage.engine import Storage
 from dosim.web.errors import JsException
 
@@ -22,40 +23,79 @@ if TYPE_CHECKING:
     from dosim.web.ids import DurableObjectId
 
 
-class Channel:
-    """What stubs bind to at first use: it breaks for good when the object is reset (recorded)."""
-
-    __slots__ = ("error",)
-
-    def __init__(self) -> None:
-        self.error: JsException | None = None
-
-
 class ObjectHost:
-    """One Durable Object: everything that outlives its instances."""
+    """One Durable Object: everything that outlives its instances.
 
-    def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, place: City | None) -> None:
-        self.world = world
+    `life` counts resets. A stub binds to a life at its first use; when that life was reset, the stub fails for ever with
+    the error of the reset (recorded). Idle eviction does not begin a new life.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_disk",
+        "_draws",
+        "_errors",
+        "_eviction_armed",
+        "_known_as",
+        "binding",
+        "id",
+        "instance",
+        "instances",
+        "known_us",
+        "life",
+        "line",
+        "place",
+    )
+
+    def __init__(self, binding: ClassBinding, object_id: DurableObjectId, place: City | None) -> None:
         self.binding = binding
         self.id = object_id
         self._known_as = object_id
         self.place = place
-        self._arrival = (place.colo if place is not None else "",)
-        name = object_id.name
-        self.label = (
-            f"{binding.class_name}({name!r})" if name is not None else f"{binding.class_name}({str(object_id)[:8]}…)"
-        )
-        self.storage = Storage(world.platform, self, sqlite=binding.sqlite)
-        self.channel = Channel()
-        self.alarm = Alarm(self)
+        self._disk: Storage | bytes = b""
+        self._alarm: Alarm | None = None
         self.instance: Instance | None = None
-        self._draws = 0
         self.instances = 0
+        self.life = 0
+        #: life -> the error that ended it
+        self._errors: dict[int, JsException] | None = None
         #: When the first access by name has been looked up round the world, microseconds.
         self.known_us = 0
-        self.waiting: deque[Call] = deque()
-        self._inside: dict[int, int] = {}
+        self.line = Line(self) if binding.world.one_at_a_time else None
+        self._draws = 0
         self._eviction_armed = False
+
+    @property
+    def world(self) -> World:
+        return self.binding.world
+
+    @property
+    def label(self) -> str:
+        """The object as people read it: Counter('demo')."""
+        return object_label(self.binding.class_name, self.id)
+
+    @property
+    def storage(self) -> Storage:
+        """What is on disk, unpacked at its first use."""
+        disk = self._disk
+        if type(disk) is bytes:
+            disk = self._disk = Storage(self.world.platform, self, sqlite=self.binding.sqlite, image=disk)
+        return disk  # type: ignore[return-value]
+
+    @property
+    def alarm(self) -> Alarm:
+        if self._alarm is None:
+            self._alarm = Alarm(self)
+        return self._alarm
+
+    @property
+    def waiting(self) -> Sequence[Call]:
+        """Calls that wait until others have answered (one at a time)."""
+        return self.line.waiting if self.line is not None else ()
+
+    @property
+    def chains_inside(self) -> list[int]:
+        return self.line.chains_inside if self.line is not None else []
 
     # -- what storage takes from the world
 
@@ -73,24 +113,30 @@ class ObjectHost:
 
     def arrive(self, call: Call) -> None:
         """A call has reached the object: turn it away, queue it, or hand it to the instance's gate."""
-        call.last = self.world.emit(self.world.loop.now_us, "arrive", self.label, call.id, call.last, self._arrival)
+        world = self.binding.world
+        detail = (self.place.colo if self.place is not None else "",)
+        call.last = world.emit(world.loop.now_us, "arrive", call.target, call.id, call.last, detail)
         self.let_in(call)
 
     def let_in(self, call: Call) -> None:
-        """Turn a call away, queue it, or hand it to an instance's gate: one of the object, or of a function it made."""
-        error = self._broken(call)
+        """As `arrive`, for a call that is here already: of the object, or of a function that an instance made."""
+        error = self.broken(call)
         if error is not None:
             self.turn_away(call, copy_of(error))
-        elif self.world.one_at_a_time and not self._admit(call):
-            self._queue(call)
+        elif self.line is not None:
+            self.line.arrive(call)
         else:
-            self._enter(call)
+            self.enter(call)
 
-    def _broken(self, call: Call) -> JsException | None:
-        error: JsException | None = call.stub.owner.broken if call.via == "callback" else call.stub.channel.error
-        return error
+    def broken(self, call: Call) -> JsException | None:
+        """The error of the life that the call was made for, if that life was reset."""
+        if call.via == "callback":
+            error: JsException | None = call.stub.owner.broken
+            return error
+        return self._errors.get(call.stub.life) if self._errors is not None else None
 
-    def _enter(self, call: Call) -> None:
+    def enter(self, call: Call) -> None:
+        """Hand a call to the gate of its instance, constructed if there is none."""
         instance = call.stub.owner if call.via == "callback" else self.instance or self._new_instance(call)
         instance.in_flight[call] = None
         instance.gate.deliver(Event(instance.start_handler, call, Flow(instance.gate, call), starts=True))
@@ -115,73 +161,22 @@ class ObjectHost:
         call.last = self.world.emit(now_us, "turn_away", self.label, call.id, call.last, (str(error),))
         self.world.routes.reply(call, None, error, now_us)
 
-    # -- one at a time
-
-    def _admit(self, call: Call) -> bool:
-        """True when nobody else is inside, or only the call's own chain."""
-        if self._inside and call.chain not in self._inside:
-            return False
-        self._inside[call.chain] = self._inside.get(call.chain, 0) + 1
-        return True
-
-    def _queue(self, call: Call) -> None:
-        """Let a call wait until the others have answered; one that would close a cycle fails, with it drawn."""
-        held_by = ", ".join(f"chain #{chain}" for chain in self._inside)
-        call.last = self.world.emit(self.world.loop.now_us, "queue", self.label, call.id, call.last, (held_by,))
-        cycle = self.world.waits.cycle(call.chain, self)
-        if not cycle:
-            self.waiting.append(call)
-            return
-        error = JsException(
-            "This call would wait for ever: with one request at a time, it waits for a request that waits for it.",
-            remote=True,
-        )
-        error.add_note("\n".join(cycle))
-        self.turn_away(call, error)
-
-    @property
-    def chains_inside(self) -> list[int]:
-        return list(self._inside)
-
     def answered(self, call: Call) -> None:
-        """A call has its answer: with one at a time, the next one may enter."""
-        if not self.world.one_at_a_time:
-            return
-        left = self._inside.get(call.chain, 0) - 1
-        if left > 0:
-            self._inside[call.chain] = left
-            return
-        self._inside.pop(call.chain, None)
-        self._let_in()
-
-    def _let_in(self) -> None:
-        while self.waiting and (not self._inside or self.waiting[0].chain in self._inside):
-            call = self.waiting.popleft()
-            self._inside[call.chain] = self._inside.get(call.chain, 0) + 1
-            call.last = self.world.emit(self.world.loop.time_us(), "enter", self.label, call.id, call.last)
-            self.world.loop.after(0, self._enter_again, call)
-
-    def _enter_again(self, call: Call) -> None:
-        error = self._broken(call)
-        if error is not None:
-            self.turn_away(call, copy_of(error))
-            self.answered(call)
-        else:
-            self._enter(call)
+        """A call has its answer."""
+        if self.line is not None:
+            self.line.answered(call)
 
     # -- the end of a life
 
     def life_ended(self, instance: Instance, error: JsException) -> None:
-        """The instance was reset: its channel is broken for good, the next call constructs anew."""
-        self.channel.error = error
-        self.channel = Channel()
+        """The instance was reset: this life is over for good, the next call constructs anew."""
+        self._errors = {**(self._errors or {}), self.life: error}
+        self.life += 1
         if self.instance is instance:
             self.instance = None
         self.storage.pack()
         self.world.graveyard.append(instance)
-        self._inside.clear()
-        queued, self.waiting = list(self.waiting), deque()
-        for call in queued:
+        for call in self.line.clear() if self.line is not None else ():
             self.turn_away(call, copy_of(error))
         self.alarm.life_ended(instance)
 
@@ -210,23 +205,25 @@ class ObjectHost:
             return
         self.world.emit(self.world.loop.now_us, "evict", self.label, 0, 0, (instance.number,))
         instance.leave_memory()
-        self.storage.pack()
+        self._disk = self.storage.put_away()
+        if self._alarm is not None and self._alarm.is_unused:
+            self._alarm = None
 
     def kill(self) -> None:
         """The process dies: memory and the open turn are lost; whoever waited from outside loses the connection."""
         instance, self.instance = self.instance, None
-        lost = [*(instance.in_flight if instance is not None else ()), *self.waiting]
-        self.waiting.clear()
-        self._inside.clear()
+        lost = [*(instance.in_flight if instance is not None else ())]
+        lost += self.line.clear() if self.line is not None else []
         for call in lost:
             self.turn_away(call, JsException("Network connection lost.", retryable=True))
         if instance is not None:
             self.storage.rollback()
             instance.leave_memory()
             self.world.graveyard.append(instance)
-            self.channel = Channel()
-        self.storage.pack()
-        self.alarm.restarted()
+        if not isinstance(self._disk, bytes):
+            self._disk.pack()
+        if self._alarm is not None:
+            self._alarm.restarted()
 
     # -- what a learner sees
 
@@ -239,3 +236,9 @@ class ObjectHost:
 
     def __repr__(self) -> str:
         return f"<{self.label}: {self.state}, instance {self.instances}>"
+
+
+def object_label(class_name: str, object_id: DurableObjectId) -> str:
+    """An object as people read it: by its name, else by the beginning of its id."""
+    name = object_id.name
+    return f"{class_name}({name!r})" if name is not None else f"{class_name}({str(object_id)[:8]}…)"

@@ -36,6 +36,7 @@ class Instance:
         self.world = host.world
         self.loop = host.world.loop
         self.storage = host.storage
+        self.alarm = host.alarm
         self.number = number
         self.label = host.label
         self.place = host.place
@@ -111,8 +112,8 @@ class Instance:
             return
         if self._outbox or self._replies:
             self._send()
-        if self.host.alarm.touched:
-            self.host.alarm.sync()
+        if self.alarm.touched:
+            self.alarm.sync()
         if cpu_us:
             self.loop.after(0, self._turn_over, None)
         else:
@@ -199,7 +200,7 @@ class Instance:
             call.last = self.world.emit(now_us, "throw", self.label, call.id, call.last, (str(error),))
             error.add_note(f"thrown at t={now_us / 1e6:.6f}s by {call!r}")
         if call.via == "alarm":
-            self.host.alarm.ended(call, error)
+            self.alarm.ended(call, error)
         self._replies.append((call, value, error, now_us))
         self.touch()
         if self.world.one_at_a_time:
@@ -229,7 +230,7 @@ class Instance:
         if self.start_error is not None:
             self.answer(call, None, as_error(self.start_error))
             return
-        if call.via == "alarm" and not self.host.alarm.begins(call):
+        if call.via == "alarm" and not self.alarm.begins(call):
             self.in_flight.pop(call, None)
             self.host.answered(call)
             return

@@ -35,6 +35,7 @@ class ClassBinding(Protocol):
     class_name: str
     sqlite: bool
     prevent_eviction: bool
+    world: World
     ids: IdFactory
     unique_key: str
 
@@ -89,7 +90,8 @@ class World:
         self.env: Any = None
         #: Whether `print` of simulated code is shown besides being recorded.
         self.show_output = True
-        self.hosts: dict[tuple[str, str], ObjectHost] = {}
+        #: Every object that was ever touched, by its id, in that order.
+        self.hosts: dict[str, ObjectHost] = {}
         self.functions = Functions(self)
         self.routes = Routes(self)
         self.waits = Waits(self)
@@ -175,13 +177,17 @@ class World:
         self, binding: ClassBinding, object_id: DurableObjectId, origin: City | None, hint: str | None
     ) -> ObjectHost:
         """The object with this id; placed now if it is touched for the first time."""
-        key = (binding.unique_key, str(object_id))
+        key = str(object_id)
+        if (
+            object_id.namespace is not binding.ids
+        ):  # an id of another namespace reaches an object of this one (recorded)
+            key = f"{binding.unique_key}:{key}"
         found = self.hosts.get(key)
         if found is None:
             place = None
             if self.network is not None:
                 place = self.network.place(origin or self.network.city(DEFAULT_CITY), hint, object_id.jurisdiction)
-            found = self.hosts[key] = ObjectHost(self, binding, object_id, place)
+            found = self.hosts[key] = ObjectHost(binding, object_id, place)
         return found
 
     def lookup_us(self, call: Call, origin: City | None, leave_us: int) -> int:
@@ -197,7 +203,7 @@ class World:
         """The world is gone: end the handlers that never ended, without a sound, so that no `finally` speaks later."""
         for task in self.loop.unfinished():
             with suppress(BaseException):
-                Context().run(task.get_coro().close)  # type: ignore[union-attr]
+                Context().run(task.get_coro().close)
 
     # -- draws
 

@@ -79,6 +79,7 @@ class Binding:
         self.unique_key = f"{script}-{class_name}"
         self.ids = IdFactory(self.unique_key, JURISDICTIONS)
         self.isolates: Isolates | None = None
+        self.world: Any = None
 
     @property
     def has_alarm_handler(self) -> bool:

@@ -147,6 +147,7 @@ class Simulation:
         world.show_output = show_output
         world.env = self.env = env = Env()
         for binding in bindings:
+            binding.world = world
             setattr(env, binding.name, DurableObjectNamespace(world, binding))
         for name, value in variables.items():
             setattr(env, name, to_js(value))

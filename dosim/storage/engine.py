@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from dosim.platform.facts import FOREIGN_KEY_RESET_TEXT, Platform
+from dosim.storage.packing import Unpackable, pack, unpack
 from dosim.storage.sql import CommitRefused, SqlDatabase
 from dosim.web.errors import JsException
 from dosim.web.sizes import may_exceed, row_size, serialized_size
@@ -27,6 +28,10 @@ _HIDDEN_TABLES: Final = {
     _METADATA: "CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)",
 }
 _TOO_BIG: Final = "string or blob too big: SQLITE_TOOBIG"
+#: Limits of the store behind classes without SQLite. Documented; grace and texts: workerd io/actor-storage.h.
+LEGACY_KEY_BYTES: Final = 2_048
+LEGACY_VALUE_BYTES: Final = 131_072
+LEGACY_VALUE_GRACE_BYTES: Final = 34
 #: Keys and values that are certainly smaller are not measured.
 _MEASURED_FROM_BYTES: Final = 1_000_000
 PAGE_BYTES: Final = 4096
@@ -68,7 +73,9 @@ class Surroundings(Protocol):
 class Storage:
     """One object's data."""
 
-    def __init__(self, platform: Platform, surroundings: Surroundings, *, sqlite: bool = True) -> None:
+    def __init__(
+        self, platform: Platform, surroundings: Surroundings, *, sqlite: bool = True, image: bytes = b""
+    ) -> None:
         self.platform = platform
         self.surroundings = surroundings
         self.sqlite = sqlite
@@ -90,6 +97,22 @@ class Storage:
         #: Hidden tables in the order in which they came to be; made in SQLite once it is open.
         self._hidden: list[str] = []
         self._made: set[str] = set()
+
+        if image:
+            self.kv = unpack(image)
+            self._sorted = None
+            self._need_table(_KV)
+
+    def put_away(self) -> Storage | bytes:
+        """What to keep of an object that leaves memory: its entries as bytes, or this with its database packed."""
+        self.pack()
+        bare = not self.sqlite or self._packed is None
+        if bare and self.alarm_ms is None and not (self.bookmark or self.life) and _METADATA not in self._hidden:
+            try:
+                return pack(self.kv) if self.kv or not self._hidden else self
+            except Unpackable:
+                return self
+        return self
 
     # -- the transaction
 
@@ -229,12 +252,14 @@ class Storage:
             self._need_table(_KV)
 
     def check_size(self, key: str, value: object) -> None:
-        """Raises the platform's error when key and value do not fit in a row."""
+        """Raises the platform's error when key and value do not fit in a row, or in the older key-value store."""
+        pair_limit_bytes = self.platform.kv_pair_limit_bytes
+        if not self.sqlite and pair_limit_bytes is not None:
+            _check_legacy_size(key, value)
         if len(key) < _MEASURED_FROM_BYTES and not may_exceed(value, _MEASURED_FROM_BYTES):
             return
         key_bytes = len(key.encode("utf-8", "surrogatepass"))
         value_bytes = serialized_size(value)
-        pair_limit_bytes = self.platform.kv_pair_limit_bytes
         if pair_limit_bytes is not None:
             fits = key_bytes + value_bytes <= pair_limit_bytes
         else:
@@ -366,6 +391,18 @@ class Storage:
         if self._sql is not None and name not in self._made:
             self._sql.internal(_HIDDEN_TABLES[name])
             self._made.add(name)
+
+
+def _check_legacy_size(key: str, value: object) -> None:
+    key_bytes = len(key.encode("utf-8", "surrogatepass"))
+    if key_bytes > LEGACY_KEY_BYTES:
+        told = f"Keys cannot be larger than {LEGACY_KEY_BYTES} bytes. A key of size {key_bytes} was provided."
+        raise JsException(told, "RangeError")
+    if may_exceed(value, LEGACY_VALUE_BYTES) and (size := serialized_size(value)) > (
+        LEGACY_VALUE_BYTES + LEGACY_VALUE_GRACE_BYTES
+    ):
+        told = f"Values cannot be larger than {LEGACY_VALUE_BYTES} bytes. A value of size {size} was provided."
+        raise JsException(told, "RangeError")
 
 
 def _prefix_end(keys: list[str], prefix: str) -> int:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from dosim.storage.engine import Surroundings
 
 _DATE_FUNCTIONS: Final = ("date", "time", "datetime", "julianday", "unixepoch", "strftime")
+#: The platform's zone is UTC: these change nothing there, and would bring in this machine's zone here.
+_ZONE_MODIFIERS: Final = ("localtime", "utc")
+#: Modifiers that may stand in the place of the moment, which is now then.
+_FRACTIONS: Final = ("subsec", "subsecond")
+_JSONB: Final = ("", "_array", "_extract", "_insert", "_object", "_patch", "_remove", "_replace", "_set")
 _NOW_KEYWORDS: Final = {"current_date": "date", "current_time": "time", "current_timestamp": "datetime"}
 
 
@@ -34,6 +39,9 @@ def add_functions(connection: sqlite3.Connection, surroundings: Surroundings) ->
     if sqlite3.sqlite_version_info < (3, 43):
         connection.create_function("octet_length", 1, _octet_length, deterministic=True)
         connection.create_function("unhex", -1, _unhex, deterministic=True)
+    if sqlite3.sqlite_version_info < (3, 45):
+        for suffix in _JSONB:
+            connection.create_function(f"jsonb{suffix}", -1, _Jsonb(f"json{suffix}"), deterministic=True)
     if sqlite3.sqlite_version_info < (3, 44):
         connection.create_function("concat", -1, lambda *parts: "".join(map(_text, parts)), deterministic=True)
         connection.create_function("concat_ws", -1, _concat_ws, deterministic=True)
@@ -49,14 +57,25 @@ class _DateFunction:
 
     def __call__(self, *args: Any) -> Any:
         first = 1 if self._name == "strftime" else 0
-        given = list(args)
-        if len(given) == first:
-            given.append("now")
+        given = [arg for arg in args if str(arg).lower() not in _ZONE_MODIFIERS]
+        if len(given) == first or str(given[first]).lower() in _FRACTIONS:
+            given.insert(first, "now")
         if len(given) > first and isinstance(given[first], str) and given[first].strip().lower() == "now":
             moment = datetime.fromtimestamp(self._surroundings.now_ms() / 1000, UTC)
             given[first] = f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
         marks = ", ".join("?" * len(given))
         return _calculator().execute(f"SELECT {self._name}({marks})", given).fetchone()[0]
+
+
+class _Jsonb:
+    """A JSONB function in a SQLite that has none: its result is JSON text, which reads and stores the same way."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, *args: Any) -> Any:
+        marks = ", ".join("?" * len(args))
+        return _calculator().execute(f"SELECT {self._name}({marks})", args).fetchone()[0]
 
 
 def _random_blob(size: Any, surroundings: Surroundings) -> bytes:

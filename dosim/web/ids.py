@@ -12,18 +12,27 @@ from dosim.web.errors import JsException, type_error
 
 #: Longer names (UTF-8 bytes) are not carried into the object: `ctx.id.name` is undefined there (recorded).
 NAME_CARRIED_BYTES = 1024
+#: Ids of names that are kept, so that a stub of the same name costs no hashing.
+NAMES_KEPT = 1024
 _HEX = frozenset("0123456789abcdef")
 
 
 class DurableObjectId:
     """An object's id: `str(id)`, `id.name`, `id.equals(other)`. As a JsProxy, `==` is False and it cannot be hashed."""
 
-    __slots__ = ("_hex", "jurisdiction", "name")
+    __slots__ = ("_hex", "jurisdiction", "name", "namespace")
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, hex_digits: str, name: str | None = None, jurisdiction: str | None = None) -> None:
+    def __init__(
+        self,
+        hex_digits: str,
+        name: str | None = None,
+        jurisdiction: str | None = None,
+        namespace: IdFactory | None = None,
+    ) -> None:
         self._hex = hex_digits
+        self.namespace = namespace
         self.name = name
         self.jurisdiction = jurisdiction
 
@@ -63,13 +72,15 @@ class IdFactory:
         """The id of this name; in a jurisdiction the same name is another object."""
         hex_digits = self._named.get((name, jurisdiction))
         if hex_digits is None:
+            if len(self._named) >= NAMES_KEPT:
+                self._named.clear()
             a = hmac.digest(self._keys[jurisdiction], name.encode("utf-8", "surrogatepass"), "sha256")[:16]
             hex_digits = self._named[name, jurisdiction] = self._seal(a, jurisdiction)
-        return DurableObjectId(hex_digits, name, jurisdiction)
+        return DurableObjectId(hex_digits, name, jurisdiction, self)
 
     def unique(self, random_bytes: bytes, jurisdiction: str | None = None) -> DurableObjectId:
         """A new id from 16 random bytes."""
-        return DurableObjectId(self._seal(random_bytes, jurisdiction), None, jurisdiction)
+        return DurableObjectId(self._seal(random_bytes, jurisdiction), None, jurisdiction, self)
 
     def from_string(self, text: str) -> DurableObjectId:
         """The id with these 64 hex digits. Raises the platform's TypeErrors (recorded)."""
@@ -79,7 +90,7 @@ class IdFactory:
         a = bytes.fromhex(hex_digits[:32])
         for jurisdiction in self._keys:
             if self._seal(a, jurisdiction) == hex_digits:
-                return DurableObjectId(hex_digits, None, jurisdiction)
+                return DurableObjectId(hex_digits, None, jurisdiction, self)
         raise type_error("Durable Object ID is not valid for this namespace.")
 
 

@@ -76,15 +76,40 @@ def clone(value: object, other: Other | None = None) -> Any:
         return value if -BIGINT_FROM < value < BIGINT_FROM else JsBigInt(value)  # type: ignore[operator,call-overload]
     if kind is float:
         return _number(value)  # type: ignore[arg-type]
-    return _clone(value, {}, other or refuse)
+    return _clone(value, Copies(), other or refuse)
+
+
+def weighed_clone(value: object, other: Other) -> tuple[Any, int]:
+    """`clone`, and a number of bytes that the copy, serialised, does not exceed: found on the way, for nothing."""
+    if type(value) is str:
+        return value, 16 + 2 * len(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return clone(value, other), 16
+    copies = Copies()
+    return _clone(value, copies, other), copies.bound_bytes
+
+
+class Copies(dict[int, object]):
+    """What one clone has copied already, by address, and a bound of its size serialised.
+
+    16 bytes a value or key cover every tag, length and number; text takes up to two bytes a character.
+    """
+
+    __slots__ = ("bound_bytes",)
+
+    def __init__(self) -> None:
+        self.bound_bytes = 16
 
 
 def _number(value: float) -> int | float:
     return int(value) if value.is_integer() and abs(value) <= BIGINT_FROM else value
 
 
-def _clone(value: Any, seen: dict[int, object], other: Other) -> Any:
+def _clone(value: Any, seen: Copies, other: Other) -> Any:
     kind = type(value)
+    if kind is str:
+        seen.bound_bytes += 2 * len(value)
+        return value
     if kind in _ATOMS:
         return value
     if kind is int:
@@ -99,21 +124,27 @@ def _clone(value: Any, seen: dict[int, object], other: Other) -> Any:
     if isinstance(value, list):
         copy: list[object] = []
         seen[id(value)] = copy
+        seen.bound_bytes += 16 * len(value)
         copy.extend([_clone(item, seen, other) for item in value])
         return copy
     return _clone_rare(value, seen, other)
 
 
-def _clone_dict(value: Mapping[object, object], seen: dict[int, object], other: Other) -> JsDict:
+def _clone_dict(value: Mapping[object, object], seen: Copies, other: Other) -> JsDict:
     copy = JsDict()
     seen[id(value)] = copy
-    indexes = False
+    bound_bytes = 32 * len(value)
     for key, item in value.items():
         text = key if type(key) is str else key_text(key)
-        if text.isdigit():
-            indexes = True
-        copy[text] = _clone(item, seen, other)
-    if indexes:
+        bound_bytes += 2 * len(text)
+        kind = type(item)
+        if kind is str:
+            bound_bytes += 2 * len(item)  # type: ignore[arg-type]
+            copy[text] = item
+        else:
+            copy[text] = item if kind in _ATOMS else _clone(item, seen, other)
+    seen.bound_bytes += bound_bytes
+    if any(map(str.isdigit, copy)):
         order = sorted((k for k in copy if is_index(k)), key=int) + [k for k in copy if not is_index(k)]
         if order != list(copy):
             items = {k: copy[k] for k in order}
@@ -122,27 +153,39 @@ def _clone_dict(value: Mapping[object, object], seen: dict[int, object], other: 
     return copy
 
 
-def _clone_rare(value: Any, seen: dict[int, object], other: Other) -> Any:
+def _clone_rare(value: Any, seen: Copies, other: Other) -> Any:
     """Everything that is no atom, dict or list."""
     _refuse_as_sdk(value)
-    if isinstance(value, (int, float, str)):
-        return _base_value(value)
+    if isinstance(value, str):
+        seen.bound_bytes += 2 * len(value)
+        return str.__str__(value)
+    if isinstance(value, (int, float)):
+        return _base_number(value)
     if isinstance(value, (bytes, memoryview)):
-        return memoryview(bytes(value))
+        return _buffer(bytes(value), seen)
     if isinstance(value, set):
+        seen.bound_bytes += 16 * len(value)
         return {_clone(item, seen, other) for item in value}
     if isinstance(value, datetime):
         return js_date(value)
     if isinstance(value, StoredError):
+        seen.bound_bytes += 2 * len(value.text)
         return Exception(f"Error: {value.text}")
     kind = type(value)
     if hasattr(kind, "as_plain"):
         return _clone(value.as_plain(), seen, other)
     if hasattr(kind, "to_bytes"):
-        return memoryview(value.to_bytes())
+        return _buffer(value.to_bytes(), seen)
     if isinstance(value, Exception) and not hasattr(kind, "transfer"):
-        return StoredError(str(value)) if getattr(other, "stores", False) else Exception(f"Error: {value}")
+        text = str(value)
+        seen.bound_bytes += 2 * len(text)
+        return StoredError(text) if getattr(other, "stores", False) else Exception(f"Error: {text}")
     return other(value)
+
+
+def _buffer(data: bytes, seen: Copies) -> memoryview:
+    seen.bound_bytes += 2 * len(data)
+    return memoryview(data)
 
 
 def _refuse_as_sdk(value: object) -> None:
@@ -158,10 +201,8 @@ def _refuse_as_sdk(value: object) -> None:
             _refuse_as_sdk(item)
 
 
-def _base_value(value: float | str) -> Any:
-    """A value of a subclass (IntEnum, StrEnum, numpy's scalars) as its base; a BigInt stays one."""
-    if isinstance(value, str):
-        return str.__str__(value)
+def _base_number(value: float) -> Any:
+    """A number of a subclass (IntEnum, numpy's scalars) as its base; a BigInt stays one."""
     if isinstance(value, JsBigInt):
         return JsBigInt(value)
     return clone(int(value)) if isinstance(value, int) else _number(float(value))

@@ -397,7 +397,7 @@ def test_the_open_turn_is_lost_with_the_process() -> None:
 
 
 def test_without_a_gap_no_update_is_lost() -> None:
-    """Ten parallel read-modify-writes over storage awaits count to ten; with a timer in the gap all but one are lost."""
+    """Ten parallel read-modify-writes over storage awaits count to ten; with a timer in the gap nine are lost."""
 
     class A(DurableObject):
         async def bump(self, pause: float) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 from typing import Any
 
@@ -606,6 +607,26 @@ def test_time_in_sql_is_simulated() -> None:
 
     assert first == [["2026-12-01 00:00:00", "2026-12-01 00:00:00", 1796083200, "00", "2026-12-02"]]
     assert sim.run(stub.read()) == [["2026-12-01 01:00:00", "2026-12-01 01:00:00", 1796086800, "01", "2026-12-02"]]
+
+
+def test_sql_has_no_zone_but_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The modifiers localtime and utc change nothing, whatever this machine's zone is."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        found = answers("SELECT datetime('now', 'localtime'), datetime('2026-07-01 12:00', 'utc')")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert found == [[["2026-12-01 00:00:00", "2026-07-01 12:00:00"]]]
+
+
+def test_jsonb() -> None:
+    """JSONB functions can be used where JSON ones are, with an older SQLite as text."""
+    query = "SELECT json(jsonb('{\"a\": 1}')), jsonb_extract('[1, 2]', '$[1]'), json(jsonb_set('{}', '$.x', 5))"
+
+    assert answers(query) == [[['{"a":1}', 2, '{"x":5}']]]
 
 
 def test_a_default_of_current_timestamp_is_simulated() -> None:
