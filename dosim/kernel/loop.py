@@ -316,6 +316,7 @@ class Loop(asyncio.AbstractEventLoop):
             for hook in reversed(self.leave_hooks):
                 hook()
             register_tasks_again()
+            self._prune()
             asyncio.all_tasks, asyncio.tasks.all_tasks = all_tasks
             asyncio.as_completed, asyncio.tasks.as_completed = as_completed
             gc.set_threshold(*threshold)

@@ -131,6 +131,12 @@ class Flow:
         self.gate.deliver(Event(settle, outcome, self, repr(call), call.id))
 
 
+def current_flow(root: Flow) -> Flow:
+    """The flow of the code that runs now, if it runs in the object of `root`; else `root` itself."""
+    scope: Any = SCOPE.get()
+    return scope if isinstance(scope, Flow) and scope.owner is root.owner else root
+
+
 class Event:
     """One thing to deliver to an object: `fn(arg)` in the context of `flow`, when the gate lets it in."""
 

@@ -10,9 +10,8 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dosim.kernel.loop import SCOPE
 from dosim.platform.facts import ABORT_TEXT
-from dosim.runtime.calls import Flow
+from dosim.runtime.calls import Flow, current_flow
 from dosim.runtime.storage_api import DurableObjectStorage
 from dosim.web.errors import DurableObjectAbort
 from dosim.web.ids import DurableObjectId, object_name
@@ -29,14 +28,7 @@ class DurableObjectContext:
         host_id = instance.id
         self.id = DurableObjectId(str(host_id), object_name(host_id.name), host_id.jurisdiction, host_id.namespace)
         self._root = Flow(instance.gate, None)
-        self.storage = DurableObjectStorage(instance, self._flow)
-
-    def _flow(self) -> Flow:
-        """The flow of the code that calls, if it runs in this object."""
-        scope: Any = SCOPE.get()
-        if isinstance(scope, Flow) and scope.owner is self._instance:
-            return scope
-        return self._root
+        self.storage = DurableObjectStorage(instance, self._root)
 
     def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> asyncio.Future[Any]:
         """Run `callback` while no other event is delivered to the object; starts when this turn ends.
@@ -49,7 +41,7 @@ class DurableObjectContext:
                 "blockConcurrencyWhile(callback) takes the function itself, and was given a coroutine: write"
                 " ctx.blockConcurrencyWhile(load), not ctx.blockConcurrencyWhile(load())."
             )
-        return self._instance.block(callback, self._flow())
+        return self._instance.block(callback, current_flow(self._root))
 
     def waitUntil(self, promise: Any) -> None:
         """Keep the object in memory until `promise` (a task or future) is done."""

@@ -222,7 +222,7 @@ class Functions:
 
 def is_instance(owner: Any) -> bool:
     """True for the instance of an object, which has a gate; False for a Worker's request and the outside."""
-    return owner is not None and hasattr(owner, "gate")
+    return getattr(owner, "is_instance", False)
 
 
 def check_size(value: object) -> None:

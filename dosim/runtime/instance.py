@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from dosim.web.ids import DurableObjectId
 
 
+#: Why nothing is delivered to an instance that has left memory; nobody is told.
+EVICTED = JsException("evicted")
+
+
 class Instance:
     """One life of an object: constructed, running, idle, then evicted or reset."""
+
+    is_instance = True
 
     def __init__(self, host: ObjectHost, number: int, object_id: DurableObjectId) -> None:
         self.host = host
@@ -345,8 +351,12 @@ class Instance:
 
     def leave_memory(self) -> None:
         """Evicted: memory is gone, nothing of this life is delivered any more."""
-        self.broken = JsException("evicted")
+        self.broken = EVICTED
         self._let_go()
+        # Instance, gate and user object know one another: untied, they are freed now and not when garbage is collected.
+        self.user = None
+        self.methods.clear()
+        del self.gate
 
     def _let_go(self) -> None:
         """Nobody can call the functions of this life any more, and it lets go of those it held."""

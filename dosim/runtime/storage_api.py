@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.platform.facts import DELETE_ALL_DELETES_ALARM, EPOCH_MS
-from dosim.runtime.calls import Flow
+from dosim.runtime.calls import Flow, current_flow
 from dosim.runtime.crossing import as_local
 from dosim.runtime.kv_arguments import ListOptions, key_of, list_options, options_of
 from dosim.runtime.sql_api import SqlStorage
@@ -177,9 +177,9 @@ class KvOperations:
 class DurableObjectStorage:
     """`ctx.storage`."""
 
-    def __init__(self, instance: Instance, flow: Callable[[], Flow]) -> None:
+    def __init__(self, instance: Instance, root: Flow) -> None:
         self._instance = instance
-        self._flow = flow
+        self._root = root
         self._kv = KvOperations(instance)
         self._kv_api = SyncKvStorage(self._kv)
         self._sql_api = SqlStorage(instance)
@@ -299,7 +299,7 @@ class DurableObjectStorage:
                 instance.commit_now()
             return as_local(error) if error is not None else None
 
-        return _wait_for(instance.open_section("transaction", begin, self._flow(), finish))
+        return _wait_for(instance.open_section("transaction", begin, current_flow(self._root), finish))
 
     def transactionSync(self, callback: Callable[[], Any]) -> Any:
         """Run `callback()` all or nothing; its exception is raised again. An async callback is not covered."""

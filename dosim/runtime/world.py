@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
 from hashlib import blake2b
@@ -13,7 +13,7 @@ from dosim.kernel.loop import SCOPE, Loop
 from dosim.kernel.streams import Stream, mix64
 from dosim.kernel.tasks import Future
 from dosim.platform.facts import DEFAULT_CITY, Platform
-from dosim.runtime.calls import Call, Flow
+from dosim.runtime.calls import Call
 from dosim.runtime.functions import Functions, FunctionStub
 from dosim.runtime.host import ObjectHost
 from dosim.runtime.routes import Routes
@@ -232,11 +232,3 @@ async def answer_of(future: asyncio.Future[Any]) -> Any:
     """The answer to a call that has already been sent."""
     return await future
 
-
-def current_flow() -> Flow | None:
-    """The flow of the code that runs now, if it runs in an object."""
-    scope: Any = SCOPE.get()
-    return scope if isinstance(scope, Flow) else None
-
-
-Task = Coroutine[Any, Any, Any]

@@ -47,6 +47,11 @@ _CODES: Final = {
     17: "SQLITE_SCHEMA", 18: "SQLITE_TOOBIG", 19: "SQLITE_CONSTRAINT", 20: "SQLITE_MISMATCH", 21: "SQLITE_MISUSE",
     23: "SQLITE_AUTH", 25: "SQLITE_RANGE", 26: "SQLITE_NOTADB",
 }  # fmt: skip
+#: Extended codes that SQL can meet, besides those of constraints.
+_EXTENDED: Final = {
+    257: "SQLITE_ERROR_MISSING_COLLSEQ", 267: "SQLITE_CORRUPT_VTAB", 513: "SQLITE_ERROR_RETRY",
+    516: "SQLITE_ABORT_ROLLBACK", 518: "SQLITE_LOCKED_VTAB", 769: "SQLITE_ERROR_SNAPSHOT",
+}  # fmt: skip
 _CONSTRAINTS: Final = {
     1: "CHECK", 2: "COMMITHOOK", 3: "FOREIGNKEY", 4: "FUNCTION", 5: "NOTNULL", 6: "PRIMARYKEY", 7: "TRIGGER",
     8: "UNIQUE", 9: "VTAB", 10: "ROWID", 11: "PINNED", 12: "DATATYPE",
@@ -71,9 +76,10 @@ def sql_error(error: sqlite3.Error) -> JsException:
         return JsException(f"{message}: SQLITE_ERROR")
     name = _CODES.get(code & 0xFF, "SQLITE_ERROR")
     text = f"{_REWORDED.get(message, message)}: {name}"
-    if code > 0xFF and name == "SQLITE_CONSTRAINT" and code >> 8 in _CONSTRAINTS:
-        text += f" (extended: SQLITE_CONSTRAINT_{_CONSTRAINTS[code >> 8]})"
-    return JsException(text)
+    extended = _EXTENDED.get(code)
+    if name == "SQLITE_CONSTRAINT" and code >> 8 in _CONSTRAINTS:
+        extended = f"SQLITE_CONSTRAINT_{_CONSTRAINTS[code >> 8]}"
+    return JsException(text if extended is None else f"{text} (extended: {extended})")
 
 
 #: What SQLite is given.

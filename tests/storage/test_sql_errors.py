@@ -68,6 +68,10 @@ def refusal(query: str, *bindings: Any, before: tuple[str, ...] = ()) -> str:
             "FOREIGN KEY constraint failed: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_FOREIGNKEY)",
         ),
         ("INSERT INTO t (id) VALUES ('x')", "datatype mismatch: SQLITE_MISMATCH"),
+        (
+            "SELECT 'a' COLLATE nope = 'b'",
+            "no such collation sequence: nope: SQLITE_ERROR (extended: SQLITE_ERROR_MISSING_COLLSEQ)",
+        ),
         ("SELECT json('{')", "malformed JSON: SQLITE_ERROR"),
         ("SELECT RAISE(FAIL, 'x')", "RAISE() may only be used within a trigger-program: SQLITE_ERROR"),
     ],
