@@ -31,8 +31,17 @@ class StubLink:
     """The runtime's end of a stub: which object, and which life of it."""
 
     __slots__ = (
-        "_binding", "_hint", "_world", "deliver", "host", "label", "life", "last_answer_us", "last_arrival_us",
-        "object_id", "target_place",
+        "_binding",
+        "_hint",
+        "_world",
+        "deliver",
+        "host",
+        "label",
+        "last_answer_us",
+        "last_arrival_us",
+        "life",
+        "object_id",
+        "target_place",
     )  # fmt: skip
 
     def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, hint: str | None) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class ObjectHost:
     """One Durable Object: everything that outlives its instances.
 
-    `life` counts resets. A stub binds to a life at its first use; when that life was reset, the stub fails for ever with
-    the error of the reset (recorded). Idle eviction does not begin a new life.
+    `life` counts resets. A stub binds to a life at its first use; once that life was reset, the stub fails for ever,
+    with the error of the reset (recorded). Idle eviction does not begin a new life.
     """
 
     __slots__ = (
