@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from types import CodeType, FunctionType
+from types import CodeType, CoroutineType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from dosim.runtime.crossing import as_error
@@ -48,7 +48,7 @@ def call_method(instance: Instance, call: Call) -> None:
     except BaseException as error:
         instance.answer(call, None, as_error(error))
         return
-    if inspect.iscoroutine(result) or inspect.isawaitable(result):
+    if type(result) is CoroutineType or inspect.isawaitable(result):
         call.task = instance.loop.start(_run(instance, call, result))
     else:
         finish(instance, call, result)

@@ -55,12 +55,10 @@ def key_of(value: Any) -> str:
     return js_text(value)
 
 
-def options_of(name: str, args: tuple[Any, ...], index: int, kind: str) -> None:
+def options_of(name: str, args: tuple[Any, ...], index: int, kind: str, interface: str) -> None:
     """Raises the platform's TypeError for options that are no object. Their values change no result (recorded)."""
     if len(args) > index and not (args[index] is None or isinstance(args[index], (dict, list))):
-        raise type_error(
-            f"Failed to execute '{name}' on 'DurableObjectStorage': parameter {index + 1} is not of type '{kind}'."
-        )
+        raise type_error(f"Failed to execute '{name}' on '{interface}': parameter {index + 1} is not of type '{kind}'.")
 
 
 def list_options(

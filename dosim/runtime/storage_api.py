@@ -73,8 +73,10 @@ async def rejected(error: BaseException) -> Any:
 class KvOperations:
     """get, put, delete, list over the engine: what the storage, a transaction and `storage.kv` have in common."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, interface: str = "DurableObjectStorage") -> None:
         self.instance = instance
+        #: The interface that refusals name.
+        self.interface = interface
         self.engine: Storage = instance.storage
         self.recording = True
 
@@ -145,14 +147,14 @@ class KvOperations:
 
     def call_get(self, name: str, args: tuple[Any, ...]) -> Any:
         if not args:
-            raise parameter_error(name, 1, "string or Array")
-        options_of(name, args, 1, "GetOptions")
+            raise parameter_error(name, 1, "string or Array", self.interface)
+        options_of(name, args, 1, "GetOptions", self.interface)
         key = args[0]
         return self.get_many([js_text(k) for k in key]) if isinstance(key, list) else self.get(js_text(key))
 
     def call_put(self, name: str, args: tuple[Any, ...]) -> None:
         if not args:
-            raise parameter_error(name, 1, "string or object")
+            raise parameter_error(name, 1, "string or object", self.interface)
         if isinstance(args[0], dict):
             if len(args) > 1 and not (args[1] is None or isinstance(args[1], dict)):
                 raise type_error(_PUT_USAGE)
@@ -160,18 +162,18 @@ class KvOperations:
             return
         if len(args) < 2:
             raise type_error("put() called with undefined value.")
-        options_of(name, args, 2, "PutOptions")
+        options_of(name, args, 2, "PutOptions", self.interface)
         self.put(js_text(args[0]), args[1])
 
     def call_delete(self, name: str, args: tuple[Any, ...]) -> Any:
         if not args:
-            raise parameter_error(name, 1, "string or Array")
-        options_of(name, args, 1, "PutOptions")
+            raise parameter_error(name, 1, "string or Array", self.interface)
+        options_of(name, args, 1, "PutOptions", self.interface)
         key = args[0]
         return self.delete_many([js_text(k) for k in key]) if isinstance(key, list) else self.delete(js_text(key))
 
     def call_list(self, name: str, args: tuple[Any, ...]) -> JsDict:
-        return self.list(list_options(name, args, self.instance.world.portability))
+        return self.list(list_options(name, args, self.instance.world.portability, self.interface))
 
 
 class DurableObjectStorage:
@@ -275,7 +277,7 @@ class DurableObjectStorage:
     def transaction(self, callback: Callable[[Transaction], Any]) -> Coroutine[Any, Any, Any]:
         """Run `callback(txn)` alone and all or nothing: a section with a savepoint over keys, SQL and alarm."""
         instance, engine = self._instance, self._kv.engine
-        txn = Transaction(KvOperations(instance))
+        txn = Transaction(KvOperations(instance, "DurableObjectTransaction"))
         point: Savepoint | None = None
 
         def begin() -> Any:

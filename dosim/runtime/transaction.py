@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.web.errors import JsException
-from dosim.web.proxies import clone_raw, raw
-from dosim.web.values import JsDict
+from dosim.web.proxies import clone_raw, jsnull, raw
+from dosim.web.values import JsDict, js_text
 
 if TYPE_CHECKING:
     from dosim.runtime.storage_api import KvOperations
@@ -65,6 +65,8 @@ class Transaction:
         def run() -> Any:
             sent = tuple([arg if isinstance(arg, JsDict) else clone_raw(arg) for arg in args])
             found = operation(name, sent)
+            if found is None and name == "get":
+                return jsnull if js_text(sent[0]) in self._operations.engine.kv else None
             return found if found is None or isinstance(found, bool) else raw(found)
 
         return self._do(name, run)

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import Context
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.loop import SCOPE, Timer
@@ -69,12 +70,10 @@ class WorkerRequest:
     def run(self, make: Callable[[ExecutionContext], Any], request: Any) -> None:
         """Make the entrypoint and run its `fetch` with the request."""
         call = self.call
-        call.last = self.world.emit(self.loop.now_us, "worker", self.label, call.id, call.last, (self._colo(),))
+        detail = (self.place.colo if self.place is not None else "",)
+        call.last = self.world.emit(self.loop.now_us, "worker", self.label, call.id, call.last, detail)
         self.touch()
         self.context.run(self._run, make, request)
-
-    def _colo(self) -> str:
-        return self.place.colo if self.place is not None else ""
 
     def _run(self, make: Callable[[ExecutionContext], Any], request: Any) -> None:
         try:
@@ -87,7 +86,7 @@ class WorkerRequest:
         except BaseException as error:
             self.answer(None, as_error(error))
             return
-        if not inspect.isawaitable(result):
+        if type(result) is not CoroutineType and not inspect.isawaitable(result):
             self._finish(result)
             return
         self.call.task = self.loop.start(self._wait(result))
@@ -144,9 +143,10 @@ class WorkerRequest:
 
     def _let_go(self) -> None:
         """The request is over: what it held is disposed, and its context forgets it."""
-        held, self._held = self._held, []
-        for stub in held:
-            stub.dispose()
+        if self._held:
+            held, self._held = self._held, []
+            for stub in held:
+                stub.dispose()
         self.context = _EMPTY
 
     # -- Owner
@@ -197,8 +197,11 @@ class WorkerRequest:
         self.loop.at(self._busy_until_us, again, event)
         return True
 
+    def _result_late(self, late: tuple[Call, Callable[[Any], None], Any]) -> None:
+        self.result_due(*late)
+
     def result_due(self, call: Call, settle: Callable[[Any], None], outcome: Any) -> None:
-        if self._busy(lambda late: self.result_due(*late), (call, settle, outcome)):
+        if self.loop.now_us < self._busy_until_us and self._busy(self._result_late, (call, settle, outcome)):
             return
         self._resume(repr(call), call.id)
         settle(outcome)

@@ -28,8 +28,15 @@ class JsHeaders(JsInterface):
     __slots__ = ("_values", "immutable")
 
     def __init__(self) -> None:
-        self._values: dict[str, list[str]] = {}
+        self._values: dict[str, tuple[str, ...]] = {}
         self.immutable = False
+
+    @classmethod
+    def of_content_type(cls, text: str) -> JsHeaders:
+        """New headers with a Content-Type; the text is trusted."""
+        self = cls()
+        self._values["content-type"] = (text,)
+        return self
 
     @classmethod
     def new(cls, init: object = None) -> JsHeaders:
@@ -38,7 +45,7 @@ class JsHeaders(JsInterface):
         if init is None:
             return self
         if isinstance(init, JsHeaders):
-            self._values = {name: values[:] for name, values in init._values.items()}
+            self._values = init._values.copy()
             return self
         for name, value in _pairs(init):
             self.append(name, value)
@@ -48,6 +55,13 @@ class JsHeaders(JsInterface):
         """A copy that is immutable if this is."""
         copy = JsHeaders.new(self)
         copy.immutable = self.immutable
+        return copy
+
+    def delivered(self) -> JsHeaders:
+        """The immutable copy that the other side of a fetch gets."""
+        copy = JsHeaders()
+        copy._values = self._values.copy()
+        copy.immutable = True
         return copy
 
     def get(self, name: str) -> str | JsNull:
@@ -65,12 +79,13 @@ class JsHeaders(JsInterface):
 
     def set(self, name: str, value: object) -> None:
         self._check_mutable()
-        self._values[_key(name)] = [_value(value)]
+        self._values[_key(name)] = (_value(value),)
 
     def append(self, name: object, value: object) -> None:
         self._check_mutable()
         text = _value(value)
-        self._values.setdefault(_key(name), []).append(text)
+        key = _key(name)
+        self._values[key] = (*self._values.get(key, ()), text)
 
     def delete(self, name: str) -> None:
         self._check_mutable()
@@ -106,11 +121,21 @@ class JsHeaders(JsInterface):
 
     def add_missing(self, key: str, text: str) -> None:
         """Sets a header that is not there yet; key in lower case and text are trusted, immutable or not."""
-        self._values.setdefault(key, [text])
+        self._values.setdefault(key, (text,))
 
     def _check_mutable(self) -> None:
         if self.immutable:
             raise type_error("Can't modify immutable headers.")
+
+
+def _no_headers() -> JsHeaders:
+    headers = JsHeaders()
+    headers.immutable = True
+    return headers
+
+
+#: What a request or a response that arrived without headers has; shared, as nothing can change it.
+NO_HEADERS = _no_headers()
 
 
 def _pairs(init: object) -> Iterable[tuple[object, object]]:

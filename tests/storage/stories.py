@@ -58,3 +58,23 @@ def rows(sql: Any, query: str, *bindings: Any) -> list[list[Any]]:
     """All rows of a query, as lists."""
     found: list[list[Any]] = sql.exec(query, *bindings).raw().toArray()
     return found
+
+
+def answers(*queries: Any, before: tuple[str, ...] = (), **options: Any) -> list[Any]:
+    """The rows of each query (a text, or a text and its bindings), or the text of its error."""
+
+    async def story(self: Any) -> Any:
+        sql = self.ctx.storage.sql
+        for query in before:
+            sql.exec(query)
+        found: list[Any] = []
+        for query in queries:
+            text, *bindings = query if isinstance(query, (list, tuple)) else (query,)
+            try:
+                found.append([list(row) for row in rows(sql, text, *bindings)])
+            except JsException as error:
+                found.append(str(error))
+        return found
+
+    answer: list[Any] = inside(story, **options)
+    return answer

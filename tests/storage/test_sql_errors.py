@@ -9,8 +9,7 @@ import pytest
 
 from dosim.web.errors import JsException
 from dosim.workers import DurableObject
-from tests.storage.stories import inside, refused, rows, world
-from tests.storage.test_sql import answers
+from tests.storage.stories import answers, inside, refused, rows, world
 
 DENIED = "Error: not authorized: SQLITE_AUTH"
 TRANSACTION = (

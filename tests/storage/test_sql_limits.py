@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.storage.stories import inside, refused
-from tests.storage.test_sql import answers
+from tests.storage.stories import answers, inside, refused
 
 TOO_BIG = "Error: string or blob too big: SQLITE_TOOBIG"
 VALUE_BYTES = 8_388_642

@@ -497,6 +497,38 @@ def test_the_handle_is_raw() -> None:
     assert inside(story) == [5, "text", "DataCloneError", True, False]
 
 
+def test_results_of_the_handle_are_raw() -> None:
+    """A stored dict is an object with attributes, a stored None is jsnull, a missing key None."""
+
+    async def story(self: Any) -> Any:
+        await self.ctx.storage.put({"d": {"a": 1}, "null": None})
+
+        async def callback(txn: Any) -> Any:
+            null = await txn.get("null")
+            return [(await txn.get("d")).a, null is None, bool(null), await txn.get("missing")]
+
+        return await self.ctx.storage.transaction(callback)
+
+    assert inside(story) == [1, False, False, None]
+
+
+def test_refusals_of_the_handle_name_the_transaction() -> None:
+    """The binding layer names DurableObjectTransaction."""
+
+    async def story(self: Any) -> Any:
+        async def callback(txn: Any) -> Any:
+            return [await refused(txn.get), await refused(lambda: txn.put("k", 1, 5)), await refused(txn.put)]
+
+        return await self.ctx.storage.transaction(callback)
+
+    where = "on 'DurableObjectTransaction': parameter"
+    assert inside(story) == [
+        f"TypeError: Failed to execute 'get' {where} 1 is not of type 'string or Array'.",
+        f"TypeError: Failed to execute 'put' {where} 3 is not of type 'PutOptions'.",
+        f"TypeError: Failed to execute 'put' {where} 1 is not of type 'string or object'.",
+    ]
+
+
 def test_the_alarm_through_the_handle() -> None:
     """txn.setAlarm, getAlarm and deleteAlarm belong to the transaction; wrong times name the transaction."""
 
