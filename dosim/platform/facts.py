@@ -36,6 +36,10 @@ BLOCK_DEPTH: Final = 64
 RPC_LIMIT_BYTES: Final = 32 * 1024 * 1024
 #: The first retry of a failed alarm; each next one waits twice as long. Documented and recorded.
 ALARM_RETRY_US: Final = 2 * SECOND_US
+#: `alarm()` is stopped and counts as failed when it takes longer. Documented; workerd io/worker-interface.h.
+ALARM_LIMIT_US: Final = 15 * MINUTE_US
+#: An uncounted failure waits at most twice this many times `ALARM_RETRY_US`. workerd server/alarm-scheduler.h.
+ALARM_BACKOFF_MAX: Final = 9
 #: Retries of a failed alarm, after its first run. Documented and recorded.
 ALARM_RETRIES: Final = 6
 #: A retry comes up to this share later, drawn at random. workerd alarm-scheduler.h; recorded 1.00 to 1.25.
@@ -48,6 +52,7 @@ BLOCK_TIMEOUT_TEXT: Final = (
     " Object was reset."
 )
 BLOCK_DEPTH_TEXT: Final = "blockConcurrencyWhile() calls are nested too deeply."
+ALARM_TIMEOUT_TEXT: Final = "Alarm exceeded its allowed execution time"
 ABORT_TEXT: Final = "Application called abort() to reset Durable Object."
 FOREIGN_KEY_RESET_TEXT: Final = (
     "Durable Object was reset and rolled back to its last known good state because the application left the database in"

@@ -9,10 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dosim.platform.facts import ALARM_RETRIES, ALARM_RETRY_JITTER, ALARM_RETRY_US, EPOCH_MS
+from dosim.platform.facts import (
+    ALARM_BACKOFF_MAX,
+    ALARM_LIMIT_US,
+    ALARM_RETRIES,
+    ALARM_RETRY_JITTER,
+    ALARM_RETRY_US,
+    ALARM_TIMEOUT_TEXT,
+    EPOCH_MS,
+)
 from dosim.runtime.calls import Call
+from dosim.web.errors import JsException
 
 if TYPE_CHECKING:
+    from dosim.kernel.loop import Timer
     from dosim.runtime.host import ObjectHost
     from dosim.runtime.instance import Instance
 
@@ -45,7 +55,12 @@ class Alarm:
         self.deferred_delete = False
         #: Something about the alarm changed in this turn: `sync` once the turn is committed.
         self.touched = False
+        #: The finishing run has failed and nobody touched the alarm meanwhile: it is to be retried.
+        self._failed = False
+        self._limit: Timer | None = None
+        #: Failures that count towards the last retry, and the exponent of the next wait.
         self._retries = 0
+        self._backoff = 0
         self._retry_due_us: int | None = None
         self._runs = 0
         #: The life of the object that the running handler belongs to; what a call's stub has.
@@ -87,7 +102,11 @@ class Alarm:
         storage = self._host.storage
         if storage.writes:
             return
-        self._finishing = None
+        finishing, self._finishing = self._finishing, None
+        if finishing is not None and self._failed:
+            self._retry(finishing, counts=True)
+        elif finishing is not None:
+            self._forget_failures()
         if not self.touched or self._running is not None:
             return
         self.touched = False
@@ -101,9 +120,12 @@ class Alarm:
         elif self._retry_due_us is not None and self._us(stored_ms) < self._retry_due_us:
             self._scheduled_ms = stored_ms  # earlier than the retry: it does not cut the back-off short (recorded)
         else:
-            self._retries = 0
-            self._retry_due_us = None
+            self._forget_failures()
             self._arm(stored_ms, self._us(stored_ms))
+
+    def _forget_failures(self) -> None:
+        self._retries = self._backoff = 0
+        self._retry_due_us = None
 
     def _us(self, alarm_ms: int) -> int:
         return max((alarm_ms - EPOCH_MS) * 1000, self._world.loop.time_us())
@@ -117,8 +139,7 @@ class Alarm:
     def _disarm(self) -> None:
         self._scheduled_ms = None
         self._armed += 1
-        self._retries = 0
-        self._retry_due_us = None
+        self._forget_failures()
 
     def _due(self, armed: int) -> None:
         """The scheduled time has come, unless something newer was scheduled since."""
@@ -147,34 +168,43 @@ class Alarm:
         self._scheduled_ms = None
         self.deferred_delete = True
         self.touched = False
+        self._limit = self._world.loop.timer(ALARM_LIMIT_US, self._too_long, call)
         return True
+
+    def _too_long(self, call: Call) -> None:
+        instance = self._host.instance
+        if self._running is call and instance is not None:
+            instance.reset(JsException(ALARM_TIMEOUT_TEXT, overloaded=True, durableObjectReset=True))
 
     def ended(self, call: Call, error: BaseException | None) -> None:
         """The handler has ended. Called before its turn is committed."""
         if self._running is not call:
             return
         self._running, self._finishing = None, call
+        self._stop_limit()
         self.touched = True
         deferred, self.deferred_delete = self.deferred_delete, False
+        self._failed = deferred and error is not None
         if deferred and error is None:
             self._host.storage.set_alarm(None)
-            self._retries = 0
-        elif deferred:
-            self._retry(call)
-        else:
-            self._retries = 0
+
+    def _stop_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
     def life_ended(self, instance: Instance) -> None:
         """The instance was reset while the handler ran, or waited to: the run counts as failed."""
         call = self._running or self._finishing
         self._running = self._finishing = None
+        self._stop_limit()
         if call is None:
             return
         stored_ms = self._host.storage.alarm_ms
         if self.deferred_delete or stored_ms == call.args[0].scheduledTime:
             self.deferred_delete = False
             if stored_ms is not None:
-                self._retry(call)
+                self._retry(call, counts=not _is_internal(instance.broken))
         else:
             self.touched = True
             self.sync()
@@ -182,29 +212,39 @@ class Alarm:
     def restarted(self) -> None:
         """The process is up again: what is stored is scheduled."""
         self._running = None
+        self._stop_limit()
         self.deferred_delete = False
-        self._retries = 0
-        self._retry_due_us = None
+        self._forget_failures()
         stored_ms = self._host.storage.alarm_ms
         if stored_ms is None:
             self._disarm()
         else:
             self._arm(stored_ms, self._us(stored_ms))
 
-    def _retry(self, call: Call) -> None:
-        """Run again after the back-off, or give up after the last retry: the alarm silently disappears."""
+    def _retry(self, call: Call, *, counts: bool) -> None:
+        """Run again after the back-off, or give up after the last retry: the alarm silently disappears.
+
+        Failures that are not the program's do not count: such an alarm is retried for ever (workerd global-scope.c++).
+        """
         world, host = self._world, self._host
         info: AlarmInfo = call.args[0]
+        self._failed = False
         if self._retries >= ALARM_RETRIES:
-            self._retries = 0
             host.storage.set_alarm(None)
-            if host.instance is None:
-                host.storage.commit()
+            host.storage.commit()
             self._disarm()
             return
-        self._retries += 1
+        if counts:
+            if self._backoff > self._retries:
+                self._backoff = 0
+            self._retries += 1
         self._runs += 1
         late = world.alarm_jitter(host, self._runs) * ALARM_RETRY_JITTER
-        wait_us = round((ALARM_RETRY_US << (self._retries - 1)) * (1 + late))
+        wait_us = round((ALARM_RETRY_US << min(self._backoff, ALARM_BACKOFF_MAX)) * (1 + late))
+        self._backoff += 1
         self._retry_due_us = world.loop.time_us() + wait_us
         self._arm(info.scheduledTime, self._retry_due_us)
+
+
+def _is_internal(error: JsException | None) -> bool:
+    return error is not None and error.message.startswith("internal error")

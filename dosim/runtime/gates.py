@@ -177,8 +177,7 @@ class CriticalSection(InputGate):
         self.locked = True
         inner = Flow(self, self.call)
         instance.begin_turn(self, Event(self._run, None, inner, self.kind, user_code=True))
-        if self.kind == "blockConcurrencyWhile":
-            self._limit = instance.start_block_limit(self)
+        self._limit = instance.start_block_limit(self)
 
     def _run(self, _: None) -> None:
         self.instance.run_callback(self._callback, self._callback_ended)

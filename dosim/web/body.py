@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from dosim.web.buffers import JsArrayBuffer, JsUint8Array, buffer_bytes
@@ -28,14 +28,13 @@ STREAM_USED = "This ReadableStream is disturbed (has already been read from), an
 STREAM_LOCKED = "This ReadableStream is currently locked to a reader."
 
 
-async def io_hop(what: str) -> None:
-    """Waits for one I/O event of dosim's kernel; outside a simulation there is nothing to wait for."""
+def io_hop(what: str) -> Awaitable[None] | None:
+    """One I/O event of dosim's kernel, to wait for; None outside a simulation, where nothing has to be waited for."""
     try:
-        hop = getattr(asyncio.get_running_loop(), "io_hop", None)
+        hop: Callable[[str], Awaitable[None]] | None = getattr(asyncio.get_running_loop(), "io_hop", None)
     except RuntimeError:
-        return
-    if hop is not None:
-        await hop(what)
+        return None
+    return None if hop is None else hop(what)
 
 
 class JsReadableStream(JsInterface):
@@ -111,7 +110,8 @@ class JsStreamReader(JsInterface):
         if not first or not self._stream.data:
             return JsObject({"value": None, "done": True})
         data = self._stream.data
-        await io_hop("body")
+        if (hop := io_hop("body")) is not None:
+            await hop
         return JsObject({"value": JsUint8Array(data), "done": False})
 
     def releaseLock(self) -> None:
@@ -160,16 +160,22 @@ def _item(item: object) -> bytes:
 class JsBody(JsInterface):
     """What Request and Response share: `body`, `bodyUsed` and the reading methods, each of which uses the body up.
 
-    As in JavaScript a read begins at the call, awaited or not; its error is raised by the await.
+    As in JavaScript a read begins at the call, awaited or not; its error is raised by the await. Most messages have no
+    headers: those are made when somebody asks for them.
     """
 
-    __slots__ = ("_stream", "headers")
+    __slots__ = ("_headers", "_stream")
 
-    def __init__(self, headers: JsHeaders, stream: JsReadableStream | None, content_type: str | None = None) -> None:
-        self.headers = headers
+    def __init__(self, headers: JsHeaders | None, stream: JsReadableStream | None) -> None:
+        self._headers = headers
         self._stream = stream
-        if content_type is not None:
-            headers.add_missing("content-type", content_type)
+
+    @property
+    def headers(self) -> JsHeaders:
+        found = self._headers
+        if found is None:
+            found = self._headers = JsHeaders()
+        return found
 
     @property
     def body(self) -> JsReadableStream | JsNull:
@@ -248,7 +254,8 @@ async def _give(data: bytes, convert: Callable[[bytes], T]) -> T:
 
 
 async def _deliver(data: bytes, convert: Callable[[bytes], T]) -> T:
-    await io_hop("body")
+    if (hop := io_hop("body")) is not None:
+        await hop
     return convert(data)
 
 

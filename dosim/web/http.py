@@ -15,7 +15,7 @@ from dosim.web.body import BODY_USED, JsBody, JsReadableStream, extract_body
 from dosim.web.buffers import buffer_bytes
 from dosim.web.errors import JsException, type_error
 from dosim.web.forms import options_of
-from dosim.web.headers import JsHeaders
+from dosim.web.headers import NO_HEADERS, JsHeaders
 from dosim.web.interface import argument_int, argument_text, interface_name, utf8
 from dosim.web.proxies import jsnull, raw
 from dosim.web.url import normal_url, parse_url
@@ -91,13 +91,13 @@ class JsRequest(JsBody):
         headers: JsHeaders | None = None,
         stream: JsReadableStream | None = None,
         *,
-        content_type: str | None = None,
         redirect: str = "follow",
         cf: object = None,
         cache: str | None = None,
         signal: object = None,
     ) -> None:
-        super().__init__(JsHeaders() if headers is None else headers, stream, content_type)
+        self._headers = headers
+        self._stream = stream
         self.url = url
         self.method = method
         self.redirect = redirect
@@ -143,7 +143,7 @@ class JsRequest(JsBody):
         if (method := given.get("method")) is not None:
             self.method = _method(argument_text(method))
         if (headers := given.get("headers")) is not None:
-            self.headers = JsHeaders.new(headers)
+            self._headers = JsHeaders.new(headers)
         if (redirect := given.get("redirect")) is not None:
             self.redirect = argument_text(redirect).lower()
             if self.redirect not in ("follow", "manual"):
@@ -191,13 +191,13 @@ class JsResponse(JsBody):
         stream: JsReadableStream | None = None,
         *,
         status_text: str | None = None,
-        content_type: str | None = None,
         web_socket: object = None,
         cf: object = None,
         url: str = "",
         redirected: bool = False,
     ) -> None:
-        super().__init__(JsHeaders() if headers is None else headers, stream, content_type)
+        self._headers = headers
+        self._stream = stream
         self.status = status
         self._status_text = status_text
         self.webSocket = web_socket
@@ -224,6 +224,9 @@ class JsResponse(JsBody):
         Raises RangeError for a status outside 200 to 599 (101 with a WebSocket), TypeError for a body that the status
         does not allow or for control characters in the status text.
         """
+        if init is None and not options:
+            stream, content_type = extract_body(body)
+            return cls(200, None if content_type is None else JsHeaders.of_content_type(content_type), stream)
         if isinstance(init, JsResponse):
             status, status_text, headers = init.status, init._custom_status_text, JsHeaders.new(init.headers)
             web_socket, cf = init.webSocket, init.cf
@@ -242,9 +245,9 @@ class JsResponse(JsBody):
             if not stream.rewindable or stream.data:
                 raise type_error(_NULL_BODY)
             stream, content_type = None, None
-        return cls(
-            status, headers, stream, status_text=status_text, content_type=content_type, web_socket=web_socket, cf=cf
-        )
+        if content_type is not None:
+            headers.add_missing("content-type", content_type)
+        return cls(status, headers, stream, status_text=status_text, web_socket=web_socket, cf=cf)
 
     @property
     def _custom_status_text(self) -> str | None:
@@ -366,12 +369,17 @@ def request_from_fetch_args(resource: object, options: Mapping[str, object] | No
     `resource` is a URL or a Request, which loses its body; options: method, headers, body, redirect, cf. Raises
     JsException named TypeError, before anything is sent, for what Request refuses and for a scheme that is not HTTP.
     """
+    if not options and type(resource) is str:
+        return _fetchable(JsRequest(_absolute(resource)))
     given = {name: value for name, value in (options or {}).items() if value is not None and name != "fetcher"}
     if "body" in given:
         given["body"] = _fetch_body(given["body"])
     if "headers" in given:
         given["headers"] = _unwrap(given["headers"])
-    request = JsRequest.new(resource if type(resource) is str else _unwrap(resource), **given)
+    return _fetchable(JsRequest.new(resource if type(resource) is str else _unwrap(resource), **given))
+
+
+def _fetchable(request: JsRequest) -> JsRequest:
     if not request.url.startswith(("http:", "https:")):
         raise type_error(f"Fetch API cannot load: {request.url}")
     return request
@@ -399,23 +407,25 @@ def deliver_request(request: JsRequest) -> JsRequest:
     There: immutable headers with a Content-Length, no fragment in the URL, redirect mode "manual" (so that a handler
     that passes its request on hands redirects back). Raises TypeError if the body has been used.
     """
-    headers = JsHeaders.new(request.headers)
     stream = request.send_stream()
+    headers = NO_HEADERS if stream is None and request._headers is None else _with_length(request.headers, stream)
+    cf = None if request.cf is None else raw(clone(request.cf))
+    return JsRequest(_no_fragment(request.url), request.method, headers, stream, redirect="manual", cf=cf)
+
+
+def _with_length(sent: JsHeaders, stream: JsReadableStream | None) -> JsHeaders:
+    """The headers of a request that arrives: immutable, and they say how long the body is."""
+    headers = sent.delivered()
     if stream is not None and not headers.has("content-length") and not headers.has("transfer-encoding"):
         if stream.length_known:
-            headers.set("content-length", str(len(stream.data)))
+            headers.add_missing("content-length", str(len(stream.data)))
         else:
-            headers.set("transfer-encoding", "chunked")
-    headers.immutable = True
-    url = request.url.partition("#")[0]
-    return JsRequest(
-        url,
-        request.method,
-        headers,
-        stream,
-        redirect="manual",
-        cf=None if request.cf is None else raw(clone(request.cf)),
-    )
+            headers.add_missing("transfer-encoding", "chunked")
+    return headers
+
+
+def _no_fragment(url: str) -> str:
+    return url.partition("#")[0] if "#" in url else url
 
 
 def check_sendable(response: JsResponse, request: JsRequest) -> None:
@@ -433,8 +443,7 @@ def deliver_response(response: JsResponse, request: JsRequest, *, redirected: bo
     Raises what `check_sendable` raises.
     """
     check_sendable(response, request)
-    headers = JsHeaders.new(response.headers)
-    headers.immutable = True
+    sent = response._headers
     stream = response.send_stream()
     if response.status in NULL_BODY_STATUSES or request.method == "HEAD":
         stream = None
@@ -442,11 +451,11 @@ def deliver_response(response: JsResponse, request: JsRequest, *, redirected: bo
         stream = JsReadableStream(b"")
     return JsResponse(
         response.status,
-        headers,
+        NO_HEADERS if sent is None else sent.delivered(),
         stream,
         status_text=response._custom_status_text,
         web_socket=response.webSocket,
-        url=request.url.partition("#")[0],
+        url=_no_fragment(request.url),
         redirected=redirected,
     )
 
