@@ -257,7 +257,7 @@ class Loop(asyncio.AbstractEventLoop):
         return self._hashes
 
     #: Always False, and said by a type in C: asyncio asks for each task and future it makes.
-    get_debug = staticmethod(bool)  # type: ignore[assignment]
+    get_debug = staticmethod(bool)
 
     def set_debug(self, enabled: bool) -> None:
         """Accepted and without effect: a simulated run is deterministic, debug mode would change its order."""

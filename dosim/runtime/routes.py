@@ -59,8 +59,8 @@ class Routes:
         if call.lent:
             for stub in call.lent:
                 stub.dispose()
-        held_us = leave_us - world.loop.time_us()
-        call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (held_us if held_us > 0 else 0,))
+        held_us = max(0, leave_us - world.loop.time_us())
+        call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (held_us,))
         arrive_us = leave_us
         if call.caller is not None:
             stub = call.stub

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import Context
-from types import CoroutineType
+from types import CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.loop import SCOPE, Timer
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
 
 _EMPTY = Context()
+_WITH_SELF_AND_REQUEST = 2
+
+
+def _handler(user: Any) -> Callable[..., Any]:
+    """The entrypoint's `fetch`, to be called with the request. Raises the platform's TypeError when there is none."""
+    function = getattr(type(user), "fetch", None)
+    if not callable(function):
+        raise type_error("Method fetch does not exist")
+    method = user.fetch
+    plain = type(function) is FunctionType and type(method) is MethodType and method.__func__ is function
+    takes_it = plain and function.__code__.co_argcount == _WITH_SELF_AND_REQUEST
+    fetch: Callable[..., Any] = method if takes_it else relaxed(method, 1)
+    return fetch
 
 
 class ExecutionContext:
@@ -42,17 +55,34 @@ class ExecutionContext:
 class WorkerRequest:
     """The scope and owner of the code that handles one client request."""
 
+    __slots__ = (
+        "_answered",
+        "_busy_until_us",
+        "_finished",
+        "_held",
+        "_outbox",
+        "_pins",
+        "_turn_ending",
+        "_waiting",
+        "call",
+        "context",
+        "label",
+        "loop",
+        "place",
+        "world",
+    )
+
     def __init__(
-        self, world: World, call: Call, place: City | None, answered: Callable[[Call, Any, Any], None]
+        self, world: World, call: Call, place: City | None, label: str, answered: Callable[[Call, Any, Any], None]
     ) -> None:
         self.world = world
         self.loop = world.loop
         self.call = call
         self.place = place
-        self.label = f"worker@{place.colo}" if place is not None else "worker"
+        self.label = label
         self._answered = answered
+        #: A context of its own: every request starts from defaults.
         self.context = Context()
-        self.context.run(SCOPE.set, self)
         self._outbox: list[Call] = []
         self._turn_ending = False
         self._finished = False
@@ -67,20 +97,17 @@ class WorkerRequest:
 
     # -- turns
 
-    def run(self, make: Callable[[ExecutionContext], Any], request: Any) -> None:
-        """Make the entrypoint and run its `fetch` with the request."""
+    def run(self, make: Callable[[ExecutionContext], Any], request: Any, detail: tuple[object, ...]) -> None:
+        """Make the entrypoint and run its `fetch` with the request; `detail` is that of the trace's record."""
         call = self.call
-        detail = (self.place.colo if self.place is not None else "",)
         call.last = self.world.emit(self.loop.now_us, "worker", self.label, call.id, call.last, detail)
         self.touch()
         self.context.run(self._run, make, request)
 
     def _run(self, make: Callable[[ExecutionContext], Any], request: Any) -> None:
+        SCOPE.set(self)
         try:
-            user = make(ExecutionContext(self))
-            if not callable(getattr(type(user), "fetch", None)):
-                raise type_error("Method fetch does not exist")
-            result = relaxed(user.fetch, 1)(request)
+            result = _handler(make(ExecutionContext(self)))(request)
         except KeyboardInterrupt:
             raise
         except BaseException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import get_running_loop
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from dosim.web.http import deliver_request, deliver_response
 
 if TYPE_CHECKING:
     from dosim.network import City
+    from dosim.simulation.isolates import LoadedIsolate
     from dosim.simulation.simulation import Simulation
     from dosim.workers.http import Response
 
@@ -25,27 +26,29 @@ _THREW = "error code: 1101"
 class ClientCall(Future[Any]):
     """A request under way: an awaitable that becomes a `workers.Response`; see `sim.explain(call)`."""
 
-    #: The request's number in the trace.
-    request: int
-    #: What the Worker threw, if it did; the client sees a response with status 500.
-    error: JsException | None
+    __slots__ = ("_sent_us", "_simulation", "answered_us", "client", "error", "method", "request", "url")
 
-    def __init__(self, simulation: Simulation, client: Client, url: str, method: str) -> None:
-        super().__init__(loop=simulation.world.loop)
+    def __init__(self, simulation: Simulation, client: Client, url: str, method: str, request: int) -> None:
+        loop = simulation.world.loop
+        super().__init__(loop=loop)
         self._simulation = simulation
-        self._sent_us = simulation.world.loop.time_us()
+        self._sent_us = loop.now_us + loop.cpu_us
         self.client = client
         self.url = url
         self.method = method
-        self.request = 0
-        self.error = None
+        #: The request's number in the trace.
+        self.request = request
+        #: What the Worker threw, if it did; the client sees a response with status 500.
+        self.error: JsException | None = None
         self.answered_us: int | None = None
 
     def __await__(self) -> Generator[Any, None, Response]:
-        if not self.done():
-            _check_loop(self._simulation)
-        response: Response = yield from super().__await__()
-        return response
+        if not self.done() and get_running_loop() is not self._simulation.world.loop:
+            raise RuntimeError(
+                "this awaitable belongs to a simulation, which does not run by itself: write sim.run(call), or in a"
+                " running loop `await sim.arun(call)`."
+            )
+        return super().__await__()
 
     @property
     def latency_us(self) -> int | None:
@@ -60,14 +63,6 @@ class ClientCall(Future[Any]):
         return f"<#{self.request} {self.method} {self.url} from {self.client.name}: {took}>"
 
 
-def _check_loop(simulation: Simulation) -> None:
-    if asyncio.get_running_loop() is not simulation.world.loop:
-        raise RuntimeError(
-            "this awaitable belongs to a simulation, which does not run by itself: write sim.run(call), or in a running"
-            " loop `await sim.arun(call)`."
-        )
-
-
 class Client:
     """Somebody in a city. `fetch` sends a request at once, at the simulation's current time."""
 
@@ -77,11 +72,16 @@ class Client:
         self._sent = 0
         self.city = city
         self.name = name
+        self._place = city.name if city is not None else ""
+        self._routes = simulation.world.routes
         network = simulation.world.network
         self._colo: City | None = network.entry(city) if network is not None and city is not None else None
         self._access_us = network.access_us(city) if network is not None and city is not None else 0
-        self._colo_name = self._colo.colo if self._colo is not None else ""
-        self._edge = f"edge {self._colo_name}".strip()
+        colo = self._colo.colo if self._colo is not None else ""
+        self._edge = f"edge {colo}" if colo else "edge"
+        self._worker = f"worker@{colo}" if self._colo is not None else "worker"
+        #: The detail of the records at the colo: one tuple for all of them.
+        self._at_colo = (colo,)
 
     def fetch(self, resource: Any, **options: Any) -> ClientCall:
         """Send a request (a URL or a `Request`; method=, headers=, body=) to the Worker; starts now.
@@ -96,44 +96,43 @@ class Client:
             )
         world = simulation.world
         request = world.make_fetch_request(resource, options)
-        outcome = ClientCall(simulation, self, request.url, request.method)
+        url, method = request.url, request.method
         self._sent += 1
-        call = world.client_call(self.name, request.method, self._number << 32 | self._sent)
-        outcome.request = call.id
-        now_us = world.loop.time_us()
-        place = self.city.name if self.city is not None else ""
-        call.last = world.emit(now_us, "send", self.name, call.id, 0, (request.method, request.url, place))
+        call = world.client_call(self.name, method, self._number << 32 | self._sent)
+        outcome = call.future = ClientCall(simulation, self, url, method, call.id)
+        now_us = outcome._sent_us
+        call.last = world.emit(now_us, "send", self.name, call.id, 0, (method, url, self._place))
         call.args = (request,)
-        call.future = outcome
         world.loop.at(now_us + self._link_us(call, 2), self._at_edge, call)
         return outcome
 
     def _link_us(self, call: Call, leg: int) -> int:
         """One way between the client and its colo, with jitter."""
-        return self._access_us + self._simulation.world.routes.delay_us(call, leg, self.city, self._colo)
+        return self._access_us + self._routes.delay_us(call, leg, self.city, self._colo)
 
     def _at_edge(self, call: Call) -> None:
         world = self._simulation.world
         now_us = world.loop.now_us
-        call.last = world.emit(now_us, "edge", self._edge, call.id, call.last, (self._colo_name,))
+        call.last = world.emit(now_us, "edge", self._edge, call.id, call.last, self._at_colo)
         world.loop.at(now_us + self._simulation.edge_routing_us, self._to_isolate, call)
 
     def _to_isolate(self, call: Call) -> None:
-        world, simulation = self._simulation.world, self._simulation
-        cold_us = simulation.isolates.cold_start_us(self._colo, world.loop.now_us)
-        if cold_us:
-            detail = (self._colo_name, cold_us)
-            actor = f"worker@{self._colo_name}"
-            call.last = world.emit(world.loop.now_us, "isolate", actor, call.id, call.last, detail)
-            world.loop.at(world.loop.now_us + cold_us, self._run_worker, call)
+        simulation = self._simulation
+        loop, isolates = simulation.world.loop, simulation.isolates
+        isolate = isolates.of(self._colo)
+        cold_us = isolates.cold_start_us(isolate, loop.now_us)
+        if cold_us > 0:
+            detail = (*self._at_colo, cold_us)
+            call.last = simulation.world.emit(loop.now_us, "isolate", self._worker, call.id, call.last, detail)
+            loop.at(loop.now_us + cold_us, self._run_worker, (call, isolate))
         else:
-            self._run_worker(call)
+            self._run_worker((call, isolate))
 
-    def _run_worker(self, call: Call) -> None:
-        world, simulation = self._simulation.world, self._simulation
-        worker = WorkerRequest(world, call, self._colo, self._leaves)
-        isolate = simulation.isolates.of(self._colo)
-        worker.run(isolate.make_worker, world.wrap(deliver_request(call.args[0])))
+    def _run_worker(self, start: tuple[Call, LoadedIsolate]) -> None:
+        call, isolate = start
+        world = self._simulation.world
+        worker = WorkerRequest(world, call, self._colo, self._worker, self._leaves)
+        worker.run(isolate.make_worker, world.wrap(deliver_request(call.args[0])), self._at_colo)
 
     def _leaves(self, call: Call, response: Any, error: JsException | None) -> None:
         """The Worker has answered: the response travels back."""
@@ -145,8 +144,7 @@ class Client:
     def _arrives(self, answer: tuple[Call, Any, JsException | None]) -> None:
         call, response, error = answer
         world = self._simulation.world
-        outcome = call.future
-        assert isinstance(outcome, ClientCall)
+        outcome: Any = call.future
         outcome.answered_us = world.loop.now_us
         if error is not None:
             outcome.error = error

@@ -60,12 +60,11 @@ class Isolates:
             self._by_colo[key] = found
         return found
 
-    def cold_start_us(self, colo: City | None, now_us: int) -> int:
-        """What a Worker's request waits for its isolate to start, microseconds; 0 when it is warm."""
-        isolate = self.of(colo)
+    def cold_start_us(self, isolate: LoadedIsolate, now_us: int) -> int:
+        """What a Worker's request waits for its isolate to start, microseconds; 0 or less when it is warm."""
         if isolate.warm_us is None:
             isolate.warm_us = now_us + self._cold_start_us
-        return max(0, isolate.warm_us - now_us)
+        return isolate.warm_us - now_us
 
 
 class Binding:

@@ -188,7 +188,8 @@ class JsBody(JsInterface):
 
     @property
     def bodyUsed(self) -> bool:
-        return self._stream is not None and self._stream.disturbed
+        stream = self._stream
+        return stream is not None and stream.disturbed
 
     @property
     def size_bytes(self) -> int:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import builtins
 import http.client
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from http import HTTPMethod, HTTPStatus
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from dosim.web.body import JsReadableStream
 from dosim.web.buffers import BUFFER_NAMES, JsArrayBuffer
@@ -26,8 +25,6 @@ from dosim.workers.forms import Blob, FormData, python_error, wrap_blob
 
 #: The JavaScript types a `Response` is made of. Source: SDK 1.9.5, RESPONSE_ACCEPTED_TYPES.
 RESPONSE_ACCEPTED_TYPES = BUFFER_NAMES | {"Blob", "FormData", "ReadableStream", "URLSearchParams", "Response"}
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class HTTPMessageMapping(http.client.HTTPMessage, Mapping):  # type: ignore[type-arg, misc]
@@ -71,19 +68,6 @@ def js_headers(headers: object) -> JsHeaders:
 def js_body(body: object) -> object:
     """A body as JavaScript gets it: a `FormData` of Python is unwrapped."""
     return body.js_object if isinstance(body, FormData) else body
-
-
-def _network_error(read: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """A read whose JavaScript error becomes AbortError, as in Pyodide."""
-
-    @wraps(read)
-    async def reading(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await read(*args, **kwargs)
-        except JsException as error:
-            raise AbortError(error.message) from None
-
-    return reading
 
 
 class PyodideFetchResponse:
@@ -139,15 +123,20 @@ class PyodideFetchResponse:
         self._raise_if_failed()
         return PyodideFetchResponse(self._url, self.js_response.clone())
 
-    @_network_error
     async def buffer(self) -> JsArrayBuffer:
+        """Raises AbortError, as Pyodide does, for what the JavaScript read raises; so does `text`."""
         self._raise_if_failed()
-        return await self.js_response.arrayBuffer()
+        try:
+            return await self.js_response.arrayBuffer()
+        except JsException as error:
+            raise AbortError(error.message) from None
 
-    @_network_error
     async def text(self) -> str:
         self._raise_if_failed()
-        return await self.js_response.text()
+        try:
+            return await self.js_response.text()
+        except JsException as error:
+            raise AbortError(error.message) from None
 
     async def string(self) -> str:
         """The old name of `text`."""
@@ -261,12 +250,16 @@ class Response(FetchResponse):
         headers: object = None,
         web_socket: object = None,
     ) -> None:
+        if type(body) is str and status is None and not status_text and headers is None and web_socket is None:
+            self._url = ""
+            self.js_response = JsResponse.new(body)
+            return
         if isinstance(body, JsResponse):
             if status is not None or len(status_text) > 0 or headers is not None:
                 raise ValueError("Expected no options when constructing Response from a js.Response")
             super().__init__(body.url, body)
             return
-        if body is not None and type(body) is not str and not isinstance(body, (str, bytes, FormData)):
+        if body is not None and not isinstance(body, (str, bytes, FormData)):
             js_name = interface_name(body)
             if js_name not in RESPONSE_ACCEPTED_TYPES:
                 raise TypeError(f"Unsupported type in Response: {js_name or type(body).__name__}")
@@ -455,19 +448,23 @@ Request.__module__ = "workers.request"
 
 def fetch_request(resource: object, options: Mapping[str, Any]) -> JsRequest:
     """The Request that `workers.fetch(resource, **options)` and `stub.fetch` send. Raises JsException."""
-    given = dict(options)
-    method = given.get("method")
+    method = options.get("method")
     if isinstance(method, HTTPMethod):
-        given["method"] = method.value
-    return request_from_fetch_args(resource, given)
+        options = {**options, "method": method.value}
+    return request_from_fetch_args(resource, options)
 
 
 def from_js(value: object) -> object:
     """A JavaScript value as the SDK wraps it; anything it has no wrapper for is returned as it is."""
     if isinstance(value, JsResponse):
-        return Response(value)
+        response = Response.__new__(Response)
+        response._url = value.url
+        response.js_response = value
+        return response
     if isinstance(value, JsRequest):
-        return Request(value)
+        request = Request.__new__(Request)
+        request._js_request = value
+        return request
     if isinstance(value, JsFormData):
         return FormData(value)
     return wrap_blob(value) if isinstance(value, JsBlob) else value
