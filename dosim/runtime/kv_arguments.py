@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dosim.web.errors import type_error
+from dosim.web.errors import JsException, type_error
 from dosim.web.values import js_text
 
 if TYPE_CHECKING:
@@ -107,3 +107,8 @@ def _limit(value: Any) -> int:
     if whole <= 0:
         raise type_error("List limit must be positive.")
     return whole
+
+
+def parameter_error(name: str, number: int, wanted: str, interface: str = "DurableObjectStorage") -> JsException:
+    """The binding layer's TypeError for an argument of the wrong type (recorded)."""
+    return type_error(f"Failed to execute '{name}' on '{interface}': parameter {number} is not of type '{wanted}'.")

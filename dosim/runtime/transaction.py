@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from dosim.runtime.alarm_api import delete_alarm, set_alarm
+from dosim.runtime.promises import rejected, resolved
 from dosim.web.errors import JsException
 from dosim.web.proxies import clone_raw, jsnull, raw
 from dosim.web.values import JsDict, js_text
 
 if TYPE_CHECKING:
-    from dosim.runtime.storage_api import KvOperations
+    from dosim.runtime.kv_operations import KvOperations
     from dosim.storage.engine import Savepoint
 
 _NESTED_RUNS: Final = "Cannot roll back an outer transaction while a nested transaction is still running."
@@ -46,8 +48,6 @@ class Transaction:
         self._operations.instance.host.alarm.restore_deferred(deferred=self._deferred)
 
     def _do(self, name: str, operation: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
-        from dosim.runtime.storage_api import rejected, resolved
-
         if self._state == "rolled back":
             return rejected(JsException(f"Cannot {name}() on rolled back transaction"))
         if self._state == "committed":
@@ -87,18 +87,12 @@ class Transaction:
         return self._do("getAlarm", self._operations.instance.host.alarm.get_ms)
 
     def setAlarm(self, *args: Any) -> Coroutine[Any, Any, None]:
-        from dosim.runtime.storage_api import set_alarm
-
         return self._do("setAlarm", lambda: set_alarm(self._operations.instance, "DurableObjectTransaction", args))
 
     def deleteAlarm(self, *_: Any) -> Coroutine[Any, Any, None]:
-        from dosim.runtime.storage_api import delete_alarm
-
         return self._do("deleteAlarm", lambda: delete_alarm(self._operations.instance))
 
     def deleteAll(self, *_: Any) -> Coroutine[Any, Any, None]:
-        from dosim.runtime.storage_api import rejected
-
         return rejected(JsException("Cannot call deleteAll() within a transaction"))
 
     def rollback(self) -> None:

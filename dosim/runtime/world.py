@@ -231,4 +231,3 @@ class World:
 async def answer_of(future: asyncio.Future[Any]) -> Any:
     """The answer to a call that has already been sent."""
     return await future
-

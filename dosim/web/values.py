@@ -122,12 +122,23 @@ def _clone(value: Any, seen: Copies, other: Other) -> Any:
     if isinstance(value, dict):
         return _clone_dict(value, seen, other)
     if isinstance(value, list):
-        copy: list[object] = []
-        seen[id(value)] = copy
-        seen.bound_bytes += 16 * len(value)
-        copy.extend([_clone(item, seen, other) for item in value])
-        return copy
+        return _clone_list(value, seen, other)
     return _clone_rare(value, seen, other)
+
+
+def _clone_list(value: list[object], seen: Copies, other: Other) -> list[object]:
+    copy: list[object] = []
+    seen[id(value)] = copy
+    bound_bytes = 16 * len(value)
+    for item in value:
+        kind = type(item)
+        if kind is str:
+            bound_bytes += 2 * len(item)  # type: ignore[arg-type]
+            copy.append(item)
+        else:
+            copy.append(item if kind in _ATOMS else _clone(item, seen, other))
+    seen.bound_bytes += bound_bytes
+    return copy
 
 
 def _clone_dict(value: Mapping[object, object], seen: Copies, other: Other) -> JsDict:
@@ -140,6 +151,8 @@ def _clone_dict(value: Mapping[object, object], seen: Copies, other: Other) -> J
         kind = type(item)
         if kind is str:
             bound_bytes += 2 * len(item)  # type: ignore[arg-type]
+            copy[text] = item
+        elif kind is int and -BIGINT_FROM < item < BIGINT_FROM:  # type: ignore[operator]
             copy[text] = item
         else:
             copy[text] = item if kind in _ATOMS else _clone(item, seen, other)
