@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.durations import duration_text
 from dosim.kernel.tasks import Future
-from dosim.runtime.calls import Call, settle
 from dosim.runtime.worker import WorkerRequest
 from dosim.web.errors import JsException
 from dosim.web.http import deliver_request, deliver_response
 
 if TYPE_CHECKING:
     from dosim.network import City
+    from dosim.runtime.calls import Call
     from dosim.simulation.isolates import LoadedIsolate
     from dosim.simulation.simulation import Simulation
     from dosim.workers.http import Response
@@ -68,13 +68,14 @@ class Client:
 
     def __init__(self, simulation: Simulation, city: City | None, name: str, number: int) -> None:
         self._simulation = simulation
+        self._world = simulation.world
         self._number = number
         self._sent = 0
         self.city = city
         self.name = name
         self._place = city.name if city is not None else ""
-        self._routes = simulation.world.routes
-        network = simulation.world.network
+        self._network = network = simulation.world.network
+        self._draw = simulation.world.network_stream.uniform
         self._colo: City | None = network.entry(city) if network is not None and city is not None else None
         self._access_us = network.access_us(city) if network is not None and city is not None else 0
         colo = self._colo.colo if self._colo is not None else ""
@@ -94,7 +95,7 @@ class Client:
                 "this simulation has no Worker to send a request to: Simulation(Default, ...) with a WorkerEntrypoint,"
                 " or call an object directly with sim.env.NAME.getByName('x')."
             )
-        world = simulation.world
+        world = self._world
         request = world.make_fetch_request(resource, options)
         url, method = request.url, request.method
         self._sent += 1
@@ -108,52 +109,58 @@ class Client:
 
     def _link_us(self, call: Call, leg: int) -> int:
         """One way between the client and its colo, with jitter."""
-        return self._access_us + self._routes.delay_us(call, leg, self.city, self._colo)
+        if self._network is None or self.city is None or self._colo is None:
+            return self._access_us
+        return self._access_us + self._network.delay_us(self.city, self._colo, self._draw(call.key, leg))
 
     def _at_edge(self, call: Call) -> None:
-        world = self._simulation.world
+        world = self._world
         now_us = world.loop.now_us
         call.last = world.emit(now_us, "edge", self._edge, call.id, call.last, self._at_colo)
         world.loop.at(now_us + self._simulation.edge_routing_us, self._to_isolate, call)
 
     def _to_isolate(self, call: Call) -> None:
-        simulation = self._simulation
-        loop, isolates = simulation.world.loop, simulation.isolates
-        isolate = isolates.of(self._colo)
-        cold_us = isolates.cold_start_us(isolate, loop.now_us)
-        if cold_us > 0:
-            detail = (*self._at_colo, cold_us)
-            call.last = simulation.world.emit(loop.now_us, "isolate", self._worker, call.id, call.last, detail)
-            loop.at(loop.now_us + cold_us, self._run_worker, (call, isolate))
+        isolates, loop = self._simulation.isolates, self._world.loop
+        isolate, now_us = isolates.of(self._colo), loop.now_us
+        warm_us = isolates.start(isolate, now_us) if isolate.warm_us is None else isolate.warm_us
+        if warm_us > now_us:
+            detail = (*self._at_colo, warm_us - now_us)
+            call.last = self._world.emit(now_us, "isolate", self._worker, call.id, call.last, detail)
+            loop.at(warm_us, self._isolate_is_warm, (call, isolate))
         else:
-            self._run_worker((call, isolate))
+            self._run_worker(call, isolate)
 
-    def _run_worker(self, start: tuple[Call, LoadedIsolate]) -> None:
-        call, isolate = start
-        world = self._simulation.world
+    def _isolate_is_warm(self, waiting: tuple[Call, LoadedIsolate]) -> None:
+        self._run_worker(*waiting)
+
+    def _run_worker(self, call: Call, isolate: LoadedIsolate) -> None:
+        world = self._world
         worker = WorkerRequest(world, call, self._colo, self._worker, self._leaves)
         worker.run(isolate.make_worker, world.wrap(deliver_request(call.args[0])), self._at_colo)
 
     def _leaves(self, call: Call, response: Any, error: JsException | None) -> None:
         """The Worker has answered: the response travels back."""
-        world = self._simulation.world
-        now_us = world.loop.time_us()
+        world = self._world
+        now_us = world.loop.now_us + world.loop.cpu_us
         call.last = world.emit(now_us, "reply", call.target, call.id, call.last, (0,))
         world.loop.at(now_us + self._link_us(call, 3), self._arrives, (call, response, error))
 
     def _arrives(self, answer: tuple[Call, Any, JsException | None]) -> None:
         call, response, error = answer
-        world = self._simulation.world
-        outcome: Any = call.future
+        world = self._world
+        outcome, request = call.future, call.args[0]
+        call.future, call.args = None, ()  # the Worker may go on; it keeps neither alive
+        assert isinstance(outcome, ClientCall)
         outcome.answered_us = world.loop.now_us
         if error is not None:
             outcome.error = error
             response = self._simulation.error_response(_THREW if world.platform.jurisdictions else str(error))
-        delivered = deliver_response(response, call.args[0])
+        delivered = deliver_response(response, request)
         kind = "response" if error is None else "failed"
         said: object = delivered.status if error is None else str(error)
         call.last = world.emit(world.loop.now_us, kind, self.name, call.id, call.last, (said,))
-        settle((outcome, world.wrap(delivered), None))
+        if not outcome.done():
+            outcome.set_result(world.wrap(delivered))
 
     def __repr__(self) -> str:
         at = f" in {self.city.name} ({self._colo.colo})" if self.city is not None and self._colo is not None else ""

@@ -60,11 +60,10 @@ class Isolates:
             self._by_colo[key] = found
         return found
 
-    def cold_start_us(self, isolate: LoadedIsolate, now_us: int) -> int:
-        """What a Worker's request waits for its isolate to start, microseconds; 0 or less when it is warm."""
-        if isolate.warm_us is None:
-            isolate.warm_us = now_us + self._cold_start_us
-        return isolate.warm_us - now_us
+    def start(self, isolate: LoadedIsolate, now_us: int) -> int:
+        """Start an isolate that nothing has asked for yet; returns when it will have started."""
+        isolate.warm_us = warm_us = now_us + self._cold_start_us
+        return warm_us
 
 
 class Binding:

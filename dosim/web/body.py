@@ -47,7 +47,7 @@ class JsReadableStream(JsInterface):
     js_name = "ReadableStream"
     __slots__ = ("data", "disturbed", "length_known", "locked", "rewindable")
 
-    def __init__(self, data: bytes, *, rewindable: bool = False, length_known: bool = True) -> None:
+    def __init__(self, data: bytes, rewindable: bool = False, length_known: bool = True) -> None:
         self.data = data
         self.length_known = length_known
         self.rewindable = rewindable
@@ -130,7 +130,7 @@ def extract_body(init: object) -> tuple[JsReadableStream | None, str | None]:
     if init is None or init is jsnull:
         return None, None
     if type(init) is str:
-        return JsReadableStream(utf8(init), rewindable=True), TEXT
+        return JsReadableStream(utf8(init), True), TEXT
     if isinstance(init, JsReadableStream):
         if init.disturbed or init.locked:
             raise type_error(STREAM_USED)
@@ -160,21 +160,26 @@ def _item(item: object) -> bytes:
 class JsBody(JsInterface):
     """What Request and Response share: `body`, `bodyUsed` and the reading methods, each of which uses the body up.
 
-    As in JavaScript a read begins at the call, awaited or not; its error is raised by the await. Most messages have no
-    headers: those are made when somebody asks for them.
+    As in JavaScript a read begins at the call, awaited or not; its error is raised by the await. Headers are made when
+    somebody asks for them: most messages have none, or the type of their content alone.
     """
 
-    __slots__ = ("_headers", "_stream")
+    __slots__ = ("_arrived", "_content_type", "_headers", "_stream")
 
-    def __init__(self, headers: JsHeaders | None, stream: JsReadableStream | None) -> None:
-        self._headers = headers
-        self._stream = stream
+    _headers: JsHeaders | None
+    _stream: JsReadableStream | None
+    #: What `_headers` will say of the content once they are made, and whether they will be immutable.
+    _content_type: str | None
+    _arrived: bool
 
     @property
     def headers(self) -> JsHeaders:
         found = self._headers
         if found is None:
             found = self._headers = JsHeaders()
+            if self._content_type is not None:
+                found.add_missing("content-type", self._content_type)
+            found.immutable = self._arrived
         return found
 
     @property
@@ -243,7 +248,12 @@ class JsBody(JsInterface):
     def send_stream(self) -> JsReadableStream | None:
         """The body as it arrives at the other side; used up on this one. Raises TypeError if it has been used."""
         stream = self._stream
-        return None if stream is None else JsReadableStream(stream.take(), length_known=stream.length_known)
+        if stream is None:
+            return None
+        if stream.disturbed or stream.locked:
+            raise type_error(BODY_USED)
+        stream.disturbed = True
+        return JsReadableStream(stream.data, False, stream.length_known)
 
 
 async def _fail(error: JsException) -> Any:

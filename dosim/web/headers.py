@@ -32,13 +32,6 @@ class JsHeaders(JsInterface):
         self.immutable = False
 
     @classmethod
-    def of_content_type(cls, text: str) -> JsHeaders:
-        """New headers with a Content-Type; the text is trusted."""
-        self = cls()
-        self._values["content-type"] = (text,)
-        return self
-
-    @classmethod
     def new(cls, init: object = None) -> JsHeaders:
         """Headers from a dict or an object, from (name, value) pairs or from other Headers; always mutable."""
         self = cls()
@@ -126,16 +119,6 @@ class JsHeaders(JsInterface):
     def _check_mutable(self) -> None:
         if self.immutable:
             raise type_error("Can't modify immutable headers.")
-
-
-def _no_headers() -> JsHeaders:
-    headers = JsHeaders()
-    headers.immutable = True
-    return headers
-
-
-#: What a request or a response that arrived without headers has; shared, as nothing can change it.
-NO_HEADERS = _no_headers()
 
 
 def _pairs(init: object) -> Iterable[tuple[object, object]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from dosim.web.body import BODY_USED, JsBody, JsReadableStream, extract_body
+from dosim.web.body import BODY_USED, TEXT, JsBody, JsReadableStream, extract_body
 from dosim.web.buffers import buffer_bytes
 from dosim.web.errors import JsException, type_error
 from dosim.web.forms import options_of
-from dosim.web.headers import NO_HEADERS, JsHeaders
+from dosim.web.headers import JsHeaders
 from dosim.web.interface import argument_int, argument_text, interface_name, utf8
 from dosim.web.proxies import jsnull, raw
 from dosim.web.url import normal_url, parse_url
@@ -98,6 +99,8 @@ class JsRequest(JsBody):
     ) -> None:
         self._headers = headers
         self._stream = stream
+        self._content_type = None
+        self._arrived = False
         self.url = url
         self.method = method
         self.redirect = redirect
@@ -198,6 +201,8 @@ class JsResponse(JsBody):
     ) -> None:
         self._headers = headers
         self._stream = stream
+        self._content_type = None
+        self._arrived = False
         self.status = status
         self._status_text = status_text
         self.webSocket = web_socket
@@ -224,9 +229,8 @@ class JsResponse(JsBody):
         Raises RangeError for a status outside 200 to 599 (101 with a WebSocket), TypeError for a body that the status
         does not allow or for control characters in the status text.
         """
-        if init is None and not options:
-            stream, content_type = extract_body(body)
-            return cls(200, None if content_type is None else JsHeaders.of_content_type(content_type), stream)
+        if type(body) is str and init is None and not options:
+            return text_response(body, TEXT)
         if isinstance(init, JsResponse):
             status, status_text, headers = init.status, init._custom_status_text, JsHeaders.new(init.headers)
             web_socket, cf = init.webSocket, init.cf
@@ -306,6 +310,13 @@ class JsResponse(JsBody):
         )
 
 
+def text_response(text: str, content_type: str) -> JsResponse:
+    """The commonest Response: status 200, a text, nothing else."""
+    response = JsResponse(200, None, JsReadableStream(utf8(text), True))
+    response._content_type = content_type
+    return response
+
+
 def _absolute(text: str) -> str:
     href = normal_url(text)
     if href is None:
@@ -370,19 +381,28 @@ def request_from_fetch_args(resource: object, options: Mapping[str, object] | No
     JsException named TypeError, before anything is sent, for what Request refuses and for a scheme that is not HTTP.
     """
     if not options and type(resource) is str:
-        return _fetchable(JsRequest(_absolute(resource)))
+        return JsRequest(_fetch_url(resource))
     given = {name: value for name, value in (options or {}).items() if value is not None and name != "fetcher"}
     if "body" in given:
         given["body"] = _fetch_body(given["body"])
     if "headers" in given:
         given["headers"] = _unwrap(given["headers"])
-    return _fetchable(JsRequest.new(resource if type(resource) is str else _unwrap(resource), **given))
-
-
-def _fetchable(request: JsRequest) -> JsRequest:
-    if not request.url.startswith(("http:", "https:")):
-        raise type_error(f"Fetch API cannot load: {request.url}")
+    request = JsRequest.new(resource if type(resource) is str else _unwrap(resource), **given)
+    _check_scheme(request.url)
     return request
+
+
+@lru_cache(maxsize=8192)
+def _fetch_url(text: str) -> str:
+    """The absolute URL that is fetched when `text` is. Cached: clients ask for the same ones again and again."""
+    url = _absolute(text)
+    _check_scheme(url)
+    return url
+
+
+def _check_scheme(url: str) -> None:
+    if not url.startswith(("http:", "https:")):
+        raise type_error(f"Fetch API cannot load: {url}")
 
 
 def _unwrap(value: object) -> object:
@@ -408,9 +428,13 @@ def deliver_request(request: JsRequest) -> JsRequest:
     that passes its request on hands redirects back). Raises TypeError if the body has been used.
     """
     stream = request.send_stream()
-    headers = NO_HEADERS if stream is None and request._headers is None else _with_length(request.headers, stream)
-    cf = None if request.cf is None else raw(clone(request.cf))
-    return JsRequest(_no_fragment(request.url), request.method, headers, stream, redirect="manual", cf=cf)
+    headers = None if stream is None and request._headers is None else _with_length(request.headers, stream)
+    delivered = JsRequest(_no_fragment(request.url), request.method, headers, stream)
+    delivered._arrived = True
+    delivered.redirect = "manual"
+    if request.cf is not None:
+        delivered.cf = raw(clone(request.cf))
+    return delivered
 
 
 def _with_length(sent: JsHeaders, stream: JsReadableStream | None) -> JsHeaders:
@@ -442,22 +466,23 @@ def deliver_response(response: JsResponse, request: JsRequest, *, redirected: bo
     There: immutable headers, the URL of that request, no `cf`, no body for HEAD or a status that allows none.
     Raises what `check_sendable` raises.
     """
-    check_sendable(response, request)
+    if response.webSocket is not None:
+        check_sendable(response, request)
     sent = response._headers
     stream = response.send_stream()
     if response.status in NULL_BODY_STATUSES or request.method == "HEAD":
         stream = None
     elif stream is None:
         stream = JsReadableStream(b"")
-    return JsResponse(
-        response.status,
-        NO_HEADERS if sent is None else sent.delivered(),
-        stream,
-        status_text=response._custom_status_text,
-        web_socket=response.webSocket,
-        url=_no_fragment(request.url),
-        redirected=redirected,
-    )
+    delivered = JsResponse(response.status, None if sent is None else sent.delivered(), stream)
+    delivered._content_type = response._content_type
+    delivered._arrived = True
+    if response._status_text is not None:
+        delivered._status_text = response._custom_status_text
+    delivered.webSocket = response.webSocket
+    delivered.url = _no_fragment(request.url)
+    delivered.redirected = redirected
+    return delivered
 
 
 def redirect_target(response: JsResponse, request: JsRequest) -> JsRequest | None:

@@ -13,18 +13,20 @@ from collections.abc import Mapping
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
-from dosim.web.body import JsReadableStream
+from dosim.web.body import TEXT, JsReadableStream
 from dosim.web.buffers import BUFFER_NAMES, JsArrayBuffer
 from dosim.web.errors import AbortError, BodyUsedError, JsException
 from dosim.web.forms import JsBlob, JsFormData
 from dosim.web.headers import JsHeaders
-from dosim.web.http import JsRequest, JsResponse, request_from_fetch_args
+from dosim.web.http import JsRequest, JsResponse, request_from_fetch_args, text_response
 from dosim.web.interface import interface_name
 from dosim.web.proxies import JsNull
 from dosim.workers.forms import Blob, FormData, python_error, wrap_blob
 
 #: The JavaScript types a `Response` is made of. Source: SDK 1.9.5, RESPONSE_ACCEPTED_TYPES.
 RESPONSE_ACCEPTED_TYPES = BUFFER_NAMES | {"Blob", "FormData", "ReadableStream", "URLSearchParams", "Response"}
+#: Types that are no JavaScript values.
+_PLAIN = frozenset((dict, list, str, int, float, bool, type(None)))
 
 
 class HTTPMessageMapping(http.client.HTTPMessage, Mapping):  # type: ignore[type-arg, misc]
@@ -214,6 +216,8 @@ class FetchResponse(PyodideFetchResponse):
         headers: object = None,
     ) -> Response:
         """A Response of `json.dumps(data)`. Raises ValueError for a status outside 200 to 599."""
+        if status is HTTPStatus.OK and not status_text and headers is None and type(data) in _PLAIN:
+            return _wrap_response(text_response(json.dumps(data), "application/json"))
         options = response_options(status, status_text, headers)
         try:
             if interface_name(data) is not None:
@@ -252,7 +256,7 @@ class Response(FetchResponse):
     ) -> None:
         if type(body) is str and status is None and not status_text and headers is None and web_socket is None:
             self._url = ""
-            self.js_response = JsResponse.new(body)
+            self.js_response = text_response(body, TEXT)
             return
         if isinstance(body, JsResponse):
             if status is not None or len(status_text) > 0 or headers is not None:
@@ -303,6 +307,14 @@ def response_options(
     if web_socket:
         options["webSocket"] = web_socket
     return options
+
+
+def _wrap_response(js_response: JsResponse) -> Response:
+    """`Response(js_response)`, without looking at what it is."""
+    response = Response.__new__(Response)
+    response._url = js_response.url
+    response.js_response = js_response
+    return response
 
 
 class Request:
@@ -457,10 +469,7 @@ def fetch_request(resource: object, options: Mapping[str, Any]) -> JsRequest:
 def from_js(value: object) -> object:
     """A JavaScript value as the SDK wraps it; anything it has no wrapper for is returned as it is."""
     if isinstance(value, JsResponse):
-        response = Response.__new__(Response)
-        response._url = value.url
-        response.js_response = value
-        return response
+        return _wrap_response(value)
     if isinstance(value, JsRequest):
         request = Request.__new__(Request)
         request._js_request = value

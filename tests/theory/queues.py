@@ -26,9 +26,9 @@ from dosim.workers import DurableObject
 
 #: Mean service, microseconds: rounding to whole ones changes no mean by more than 1 in 20,000.
 SERVICE_US = 10_000
-BATCHES = 20
-#: Student's t, two-sided 99 %: with a control (18 degrees of freedom), and without (19).
-T_CONTROLLED, T_PLAIN = 2.878, 2.861
+#: Batches, and Student's t, two-sided 99 %, for as many less two (with a control) or one (without).
+CONTROLLED, T_CONTROLLED = 20, 2.878
+PLAIN, T_PLAIN = 60, 2.662
 
 
 class Thread(DurableObject):
@@ -142,25 +142,26 @@ class Interval:
 
 def plain_interval(values: list[float]) -> Interval:
     """Batch means."""
-    means = _batch_means(values)
+    means = _batch_means(values, PLAIN)
     centre = fmean(means)
-    variance = sum((mean - centre) ** 2 for mean in means) / (BATCHES - 1)
-    return Interval(centre, T_PLAIN * sqrt(variance / BATCHES))
+    variance = sum((mean - centre) ** 2 for mean in means) / (PLAIN - 1)
+    return Interval(centre, T_PLAIN * sqrt(variance / PLAIN))
 
 
 def controlled_interval(values: list[float], controls: list[float], control_mean: float) -> Interval:
     """Batch means, less what a control of known mean explains of them: linear regression."""
-    y, x = _batch_means(values), [mean - control_mean for mean in _batch_means(controls)]
+    y = _batch_means(values, CONTROLLED)
+    x = [mean - control_mean for mean in _batch_means(controls, CONTROLLED)]
     y_mean, x_mean = fmean(y), fmean(x)
     spread = sum((a - x_mean) ** 2 for a in x)
     slope = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True)) / spread
-    residue = sum((b - y_mean - slope * (a - x_mean)) ** 2 for a, b in zip(x, y, strict=True)) / (BATCHES - 2)
-    return Interval(y_mean - slope * x_mean, T_CONTROLLED * sqrt(residue * (1 / BATCHES + x_mean**2 / spread)))
+    residue = sum((b - y_mean - slope * (a - x_mean)) ** 2 for a, b in zip(x, y, strict=True)) / (CONTROLLED - 2)
+    return Interval(y_mean - slope * x_mean, T_CONTROLLED * sqrt(residue * (1 / CONTROLLED + x_mean**2 / spread)))
 
 
-def _batch_means(values: list[float]) -> list[float]:
-    size = len(values) // BATCHES
-    return [fmean(values[k * size : (k + 1) * size]) for k in range(BATCHES)]
+def _batch_means(values: list[float], batches: int) -> list[float]:
+    size = len(values) // batches
+    return [fmean(values[k * size : (k + 1) * size]) for k in range(batches)]
 
 
 def waits_if_empty_before(run: Run, depth: int) -> list[float]:
