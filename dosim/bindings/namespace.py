@@ -59,7 +59,7 @@ class StubLink:
         """Bind to the object's current life, at the first use."""
         call.stub = self
         if self.host is None:
-            origin: City | None = call.caller.owner.place if call.caller is not None else None
+            origin: City | None = call.owner.place if call.owner is not None else None
             known = len(self._world.hosts)
             self.host = host = self._world.host(self._binding, self.object_id, origin, self._hint)
             call.lookup = len(self._world.hosts) > known and self.object_id.name is not None
@@ -203,7 +203,7 @@ class DurableObjectNamespace:
         return DurableObjectNamespace(self._world, self._binding, self._checked(name))
 
     def _hint(self, options: Any, more: dict[str, Any]) -> str | None:
-        hint = option(options, more, "locationHint")
+        hint = option(options, more, "locationHint") if options is not None or more else None
         return None if hint is None else argument_text(hint)
 
     def _checked(self, jurisdiction: object) -> str:

@@ -135,7 +135,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._factory: Any = None
         #: Tasks in the order of their creation and whether the outside made them; done ones go now and then.
         self._tasks: list[tuple[Task[Any], bool]] = []
-        self._prune_at = 1_000
+        self._prune_at = 50
         #: What a callback raised, with the context it ran in; a callback's error is nobody's else business.
         self.on_error: Callable[[BaseException, Context], None] = _raise
         #: Called around every slice: virtual time and seeded randomness for the code inside.
@@ -240,7 +240,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     def _prune(self) -> None:
         self._tasks = [known for known in self._tasks if not known[0].done()]
-        self._prune_at = 2 * len(self._tasks) + 1_000
+        self._prune_at = 2 * len(self._tasks) + 50
 
     def unfinished(self) -> list[Task[Any]]:
         """Every task that is not done, in the order of creation."""

@@ -55,6 +55,7 @@ class Call:
         "lookup",
         "made",
         "method",
+        "owner",
         "parent",
         "stub",
         "target",
@@ -73,7 +74,12 @@ class Call:
         self.args = args
         self.caller = caller
         self.chain = chain
-        self.parent = caller.call if caller is not None else None
+        self.parent: Call | None = None
+        #: Whose code made the call; None: the outside world.
+        self.owner: Owner | None = None
+        if caller is not None:
+            self.parent = caller.call
+            self.owner = caller.owner
         self.future: asyncio.Future[Any] | None = None
         self.stub: Any = None
         self.task: asyncio.Task[Any] | None = None

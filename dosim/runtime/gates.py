@@ -44,7 +44,7 @@ class InputGate:
 
     def deliver(self, event: Event) -> None:
         """Run the event's turn now, or when the gate is free."""
-        gate = self.live()
+        gate = self if self.parent is None else self.live()
         instance = gate.instance
         if instance.broken is not None:
             instance.bury(event)

@@ -39,7 +39,7 @@ class Routes:
         world, stub = self._world, call.stub
         arrive_us = leave_us
         goal = stub.target_place
-        origin = call.caller.owner.place if call.caller is not None else None
+        origin = call.owner.place if call.owner is not None else None
         if origin is None or goal is None:
             detail = _NOWHERE
         else:
@@ -62,9 +62,9 @@ class Routes:
         held_us = max(0, leave_us - world.loop.time_us())
         call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (held_us,))
         arrive_us = leave_us
-        if call.caller is not None:
+        if call.owner is not None:
             stub = call.stub
-            arrive_us += self.delay_us(call, 1, stub.target_place, call.caller.owner.place)
+            arrive_us += self.delay_us(call, 1, stub.target_place, call.owner.place)
             arrive_us = max(arrive_us, stub.last_answer_us)
             stub.last_answer_us = arrive_us
         world.loop.at(arrive_us, self._answer_arrives, (call, value, error))
@@ -75,9 +75,8 @@ class Routes:
         call.last = world.emit(world.loop.now_us, "result", call.target, call.id, call.last, (error is None,))
         future = call.future
         assert future is not None
-        flow = call.caller
-        if flow is None:
+        if call.caller is None or call.owner is None:
             settle((future, value, error))
             return
-        flow.owner.call_answered(call)
-        flow.result_due(call, settle, (future, value, error))
+        call.owner.call_answered(call)
+        call.caller.result_due(call, settle, (future, value, error))

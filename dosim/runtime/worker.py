@@ -15,6 +15,7 @@ from dosim.runtime.context import keep_until_done
 from dosim.runtime.crossing import as_error
 from dosim.runtime.dispatch import relaxed
 from dosim.web.errors import JsException, type_error
+from dosim.web.http import check_sendable
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -132,6 +133,7 @@ class WorkerRequest:
     def _finish(self, result: Any) -> None:
         try:
             response = self.world.check_response(result)
+            check_sendable(response, self.call.args[0])
         except JsException as error:
             self.answer(None, error)
         else:

@@ -136,8 +136,8 @@ class World:
         """Send a call with the turn that made it; the future is its answer."""
         future: Future[Any] = Future(loop=self.loop)
         call.future = future
-        if call.caller is not None:
-            call.caller.owner.emit(call)
+        if call.owner is not None:
+            call.owner.emit(call)
         else:
             self.routes.send(call, self.loop.time_us())
         return future

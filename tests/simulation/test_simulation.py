@@ -299,3 +299,19 @@ def test_html_tables(sim):
     held = (sim, sim.trace, sim.objects, sim.objects[0], sim.network, sim.env, call, sim.explain(call))
 
     assert all("<table>" in thing._repr_html_() for thing in held)
+
+
+def test_a_response_that_was_read_already_is_a_500():
+    """A Worker that reads its own Response's body before it answers fails; the world goes on."""
+
+    class Reads(WorkerEntrypoint):
+        async def fetch(self, request):
+            response = Response("x")
+            await response.text()
+            return response
+
+    sim = Simulation(Reads)
+    call = sim.client("Paris").fetch("https://app.example/")
+
+    assert 500 == sim.run(call).status
+    assert "TypeError" in str(call.error)
