@@ -25,7 +25,7 @@ from dosim.web.ids import DurableObjectId, IdFactory
 if TYPE_CHECKING:
     from dosim.network import City, Network
     from dosim.runtime.instance import Instance
-    from dosim.web.http import JsRequest
+    from dosim.web.http import JsRequest, JsResponse
 
 
 class ClassBinding(Protocol):
@@ -60,7 +60,7 @@ class World:
         network: Network | None,
         retention: str,
         portability: Callable[[str, str], bool],
-        check_response: Callable[[object], object],
+        check_response: Callable[[object], JsResponse],
         make_fetch_request: Callable[[object, dict[str, Any]], JsRequest],
         wrap: Callable[[object], object],
     ) -> None:
