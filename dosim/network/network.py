@@ -164,10 +164,10 @@ class Network:
 
         Monotone in `u`; at 0 there is no jitter. Raises ValueError for `u` outside.
         """
-        # Once per message: names hash in C and keep their hash, cities do not.
-        pair = (a.name, b.name) if isinstance(a, City) and isinstance(b, City) else (a, b)
-        known_us = self._one_way_us.get(pair)
-        base_us = self.one_way_us(a, b) if known_us is None else known_us
+        try:  # once per message: names hash in C and keep their hash, cities do not
+            base_us = self._one_way_us[a.name, b.name]  # type: ignore[union-attr]
+        except (AttributeError, KeyError):
+            base_us = self.one_way_us(a, b)
         if not 0 <= u < 1:
             raise ValueError(f"u must be in [0, 1), not {u!r}: it is the caller's uniform draw.")
         if self.instant:

@@ -195,8 +195,8 @@ class Functions:
         if bound_bytes >= RPC_LIMIT_BYTES:
             check_size(value)
         for stub in made:
-            if call.caller is not None:
-                call.caller.owner.hold(stub)
+            if call.owner is not None:
+                call.owner.hold(stub)
         return value
 
     def _other(self, value: object, owner: Any, made: list[FunctionStub]) -> object:

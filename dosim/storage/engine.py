@@ -130,7 +130,7 @@ class Storage:
     @property
     def in_explicit_transaction(self) -> bool:
         """True while a `transaction()` is open: turns end without a commit."""
-        return any(point.explicit for point in self._savepoints)
+        return bool(self._savepoints) and any(point.explicit for point in self._savepoints)
 
     def savepoint(self, *, explicit: bool = False) -> Savepoint:
         """Open a savepoint in the transaction (begun if need be)."""

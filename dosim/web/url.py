@@ -86,7 +86,7 @@ def parse_url(text: str, base: str | None = None) -> Url | None:
 
 
 #: URLs that are normal already: plain host, no port, no dots in the path, nothing to encode.
-_NORMAL = re.compile(r"https?://(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*/[A-Za-z0-9/_~-]*(?:\?[A-Za-z0-9=&_~.-]*)?")
+_NORMAL = re.compile(r"https?://(?:[a-z]+[a-z0-9]*\.)*[a-z]+[a-z0-9]*/[A-Za-z0-9/_~-]*(?:\?[A-Za-z0-9=&_~.-]*)?")
 
 
 def normal_url(text: str) -> str | None:
