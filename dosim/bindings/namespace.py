@@ -6,14 +6,16 @@ first use and, after a reset of that life, fails for ever with the same error; a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.loop import SCOPE
 from dosim.platform.facts import JURISDICTIONS, REDIRECT_LIMIT
-from dosim.runtime.calls import Call
+from dosim.runtime.calls import Call, OutsideCall, hand_on
 from dosim.runtime.host import object_label
-from dosim.runtime.world import answer_of
 from dosim.web.errors import AbortError, JsException, type_error
 from dosim.web.http import JsRequest, JsResponse, deliver_request, deliver_response, redirect_target
 from dosim.web.ids import DurableObjectId, not_an_id
@@ -95,32 +97,43 @@ class Stub:
         As in the SDK, nothing is sent before it is awaited; from outside the simulation it starts at once.
         Raises AbortError for what goes wrong over there, JsException for a request that cannot be sent.
         """
-        if SCOPE.get() is None:
-            return self._world.loop.create_task(self._fetch(resource, options))
-        return self._fetch(resource, options)
-
-    async def _fetch(self, resource: object, options: dict[str, Any]) -> Any:
+        if SCOPE.get() is not None:
+            return self._fetch(resource, options)
         world = self._world
         request = world.make_fetch_request(resource, options)
+        sent = self._send(request)
+        assert isinstance(sent, OutsideCall)
+        outcome = OutsideCall(world.loop, sent.request, f"{self._link.label}.fetch")
+        following = Context().run(world.loop.create_task, self._follow(request, sent))
+        following.add_done_callback(partial(hand_on, outcome))
+        return outcome
+
+    async def _fetch(self, resource: object, options: dict[str, Any]) -> Any:
+        request = self._world.make_fetch_request(resource, options)
+        return await self._follow(request, self._send(request))
+
+    async def _follow(self, request: JsRequest, sent: asyncio.Future[JsResponse]) -> Any:
+        """The final response to a request that was sent, after all redirects."""
+        world = self._world
         redirected = False
         for _ in range(REDIRECT_LIMIT + 1):
-            response = await self._send(request)
+            try:
+                response = await sent
+            except JsException as error:
+                raise abort_error(error) from None
             target = redirect_target(response, request)
             if target is None:
                 return world.wrap(deliver_response(response, request, redirected=redirected))
             request, redirected = target, True
+            sent = self._send(request)
         raise AbortError("Too many redirects.")
 
-    async def _send(self, request: JsRequest) -> JsResponse:
+    def _send(self, request: JsRequest) -> asyncio.Future[JsResponse]:
         world = self._world
         sent = world.wrap(deliver_request(request))
         call = world.plain_call("fetch", self._link.label, "fetch", (sent,), SCOPE.get())
         self._link.bind(call)
-        try:
-            response: JsResponse = await world.begin(call)
-        except JsException as error:
-            raise abort_error(error) from None
-        return response
+        return world.begin(call)
 
     def __new_stub__(self) -> Stub:
         """What the other side of a call gets when a stub is an argument or a result (recorded: allowed)."""
@@ -155,8 +168,7 @@ class _RemoteMethod:
         world = self._world
         call = world.new_call("rpc", self._link.label, self._name, args, kwargs)
         self._link.bind(call)
-        future = world.begin(call)
-        return future if call.caller is None else answer_of(future)
+        return world.start(call)
 
     def __repr__(self) -> str:
         return f"<method {self._name} of {self._link.label}, not called>"

@@ -24,17 +24,24 @@ _PART: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]+)\s*")
 def duration_us(value: object, argument: str) -> int:
     """A duration in microseconds, from a text such as "5s", "150ms", "1h 30m", or a timedelta.
 
-    Raises TypeError for a bare number and ValueError for a text without a unit; both name `argument` and the fix.
+    Raises TypeError for a bare number, ValueError for a text without a unit and for less than nothing; all name
+    `argument` and the fix.
     """
     if isinstance(value, timedelta):
+        if value < timedelta():
+            raise _negative(argument, value)
         return round(value / timedelta(microseconds=1))
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value < 0:
+            raise _negative(argument, value)
         raise TypeError(
             f"{argument}={value!r} has no unit, and seconds and milliseconds are too easy to mix up:"
             f" write {argument}='{value}s', '{value}ms', or a timedelta."
         )
     if not isinstance(value, str):
         raise TypeError(f"{argument}={value!r} is no duration: write a text with a unit, such as '5s', or a timedelta.")
+    if value.lstrip().startswith("-"):
+        raise _negative(argument, value)
     total, at = 0, 0
     while at < len(value):
         part = _PART.match(value, at)
@@ -50,6 +57,10 @@ def duration_us(value: object, argument: str) -> int:
     return total
 
 
+def _negative(argument: str, value: object) -> ValueError:
+    return ValueError(f"{argument}={value!r} is negative, and time does not run backwards: give 0 or more.")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Instant:
     """A moment of simulated time, in microseconds since the simulation's start; prints as both."""
@@ -63,7 +74,11 @@ class Instant:
         return datetime.fromtimestamp(self.epoch_ms / 1000, UTC) + timedelta(microseconds=self.us)
 
     def __repr__(self) -> str:
-        return f"<t={self.us / 1e6:.6f}s, {self.datetime:%Y-%m-%d %H:%M:%S.%f}>"
+        try:
+            date = f", {self.datetime:%Y-%m-%d %H:%M:%S.%f}"
+        except OverflowError:  # beyond the year 9999
+            date = ""
+        return f"<t={self.us / 1e6:.6f}s{date}>"
 
 
 def instant_us(value: object, argument: str, epoch_ms: int) -> int:

@@ -42,8 +42,12 @@ SLICE_EVENTS = 20_000
 GC_THRESHOLD = 200_000
 #: When alarms are all that is left and the awaited result still has not come, give up after this much virtual time.
 ONLY_ALARMS_LIMIT_US = 10 * 366 * 86_400 * 1_000_000
+#: Or after this many alarms.
+ONLY_ALARMS_LIMIT = 100_000
 #: Later than everything.
 NO_LIMIT = 1 << 62
+#: Timers that are set for later, even for infinity, are due then: 29,000 years from now.
+_FOREVER_S = 1e12
 
 
 class Scope(Protocol):
@@ -123,20 +127,20 @@ class Loop(asyncio.AbstractEventLoop):
     def __init__(self) -> None:
         self.now_us = 0
         self.cpu_us = 0
-        self.events_run = 0
         self.turn_ends: list[Callable[[], None]] = []
         self.running = False
         self._queue: list[tuple[int, int, Callable[[Any], object], Any]] = []
         self._background: list[tuple[int, int, Callable[[Any], object], Any]] = []
         self._ready: deque[Handle] = deque()
         self._seq = 0
+        self._alarms_alone = 0
+        self._alarms_until_us = 0
         self._hashes = 0
         self._tasks_made = 0
-        self._factory: Any = None
         #: Tasks in the order of their creation and whether the outside made them; done ones go now and then.
         self._tasks: list[tuple[Task[Any], bool]] = []
         self._prune_at = 50
-        #: What a callback raised, with the context it ran in; a callback's error is nobody's else business.
+        #: What a callback raised, with the context it ran in; a callback's error is nobody else's business.
         self.on_error: Callable[[BaseException, Context], None] = _raise
         #: Called around every slice: virtual time and seeded randomness for the code inside.
         self.enter_hooks: list[Callable[[], None]] = []
@@ -197,12 +201,12 @@ class Loop(asyncio.AbstractEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Timer:
-        return self._timer_at(round(when * 1_000_000), callback, args, context)
+        return self._timer_at(round(min(when, _FOREVER_S) * 1_000_000), callback, args, context)
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Timer:
-        when_us = self.now_us + self.cpu_us + max(0, round(delay * 1_000_000))
+        when_us = self.now_us + self.cpu_us + round(min(max(0, delay), _FOREVER_S) * 1_000_000)
         return self._timer_at(when_us, callback, args, context)
 
     def _timer_at(
@@ -252,7 +256,7 @@ class Loop(asyncio.AbstractEventLoop):
         return {task for task, outside in self._tasks if not task.done() and (outside_too or not outside)}
 
     def next_hash(self) -> int:
-        """The hash of the next task or future that is put in a set: by creation of the need, never by address."""
+        """The hash of the next task or future that is put in a set: a counter, never the address."""
         self._hashes += 1
         return self._hashes
 
@@ -267,12 +271,6 @@ class Loop(asyncio.AbstractEventLoop):
 
     def is_closed(self) -> bool:
         return False
-
-    def get_task_factory(self) -> Any:
-        return self._factory
-
-    def set_task_factory(self, factory: Any) -> None:
-        self._factory = factory
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Ignored: asyncio reports here when garbage is collected, at a time that no replay could repeat.
@@ -340,7 +338,6 @@ class Loop(asyncio.AbstractEventLoop):
         """
         queue, background, ready, ends = self._queue, self._background, self._ready, self.turn_ends
         take = ready.popleft
-        alarms_until_us = 0
         left = budget
         while True:
             # 1. Microtasks, then the ends of the turns they ran in; an end may begin another turn.
@@ -370,7 +367,9 @@ class Loop(asyncio.AbstractEventLoop):
                     return self._stop_at(until_us)
                 if (fn is _fire or fn is _run_timer) and arg[0] is None:
                     continue
-                alarms_until_us = 0
+            elif queue and queue[0][2] in (_fire, _run_timer) and queue[0][3][0] is None:
+                heappop(queue)  # a cancelled timer keeps no run going either
+                continue
             elif drain and not queue:
                 return True
             elif background:
@@ -379,10 +378,9 @@ class Loop(asyncio.AbstractEventLoop):
                 if when > until_us:
                     heappush(background, event)
                     return self._stop_at(until_us)
-                if not queue:
-                    alarms_until_us = alarms_until_us or when + ONLY_ALARMS_LIMIT_US
-                    if when > alarms_until_us:
-                        raise Stuck
+                if not queue and until_us == NO_LIMIT and self._only_alarms(when):
+                    heappush(background, event)
+                    raise Stuck
             elif until_us < NO_LIMIT:
                 return self._stop_at(until_us)
             else:
@@ -390,19 +388,24 @@ class Loop(asyncio.AbstractEventLoop):
             # 4. Time moves here, and nowhere else.
             self.now_us = when
             self.cpu_us = 0
-            self.events_run += 1
             left -= 1
             fn(arg)
 
-    def _stop_at(self, when_us: int) -> bool:
-        self.now_us = when_us
-        self.cpu_us = 0
-        return True
+    def begin_run(self) -> None:
+        """A run starts, of one slice or of many: what it allows alarms that run alone is counted from here."""
+        self._alarms_alone = self._alarms_until_us = 0
 
-    def next_event_us(self) -> int | None:
-        """When the next event is due, background included; None when nothing is."""
-        heads = [heap[0][0] for heap in (self._queue, self._background) if heap]
-        return min(heads) if heads else None
+    def _only_alarms(self, when_us: int) -> bool:
+        """Nothing but alarms is left, again: True when a run that waits for a result should give up."""
+        self._alarms_alone += 1
+        self._alarms_until_us = self._alarms_until_us or when_us + ONLY_ALARMS_LIMIT_US
+        return when_us > self._alarms_until_us or self._alarms_alone > ONLY_ALARMS_LIMIT
+
+    def _stop_at(self, when_us: int) -> bool:
+        if when_us > self.time_us():  # time never goes back: another run may have gone further meanwhile
+            self.now_us = when_us
+            self.cpu_us = 0
+        return True
 
 
 def _raise(error: BaseException, _: Context) -> None:

@@ -22,6 +22,7 @@ _LOOKS_LIKE_SECONDS: Final = 100_000_000_000
 
 def set_alarm(instance: Instance, interface: str, args: tuple[Any, ...]) -> None:
     """`setAlarm` on the storage or a transaction, its argument converted already."""
+    instance.check_alive()
     when: Any = args[0] if args else None
     if hasattr(type(when), "getTime"):
         when = when.getTime()  # a JavaScript Date, given to a raw transaction
@@ -47,5 +48,6 @@ def set_alarm(instance: Instance, interface: str, args: tuple[Any, ...]) -> None
 
 
 def delete_alarm(instance: Instance) -> None:
+    instance.check_alive()
     instance.host.alarm.set_ms(None)
     instance.touch()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from asyncio import events
+from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dosim.kernel.loop import SCOPE, Timer
+from dosim.kernel.tasks import Future
 from dosim.web.errors import JsException
 
 if TYPE_CHECKING:
@@ -101,6 +103,36 @@ class Call:
         return f"#{self.id} {self.target}.{self.method}"
 
 
+class OutsideCall(Future[Any]):
+    """A call from outside the world, under way: an awaitable that becomes its result; see `sim.explain(call)`."""
+
+    __slots__ = ("request", "said")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, request: int, said: str) -> None:
+        super().__init__(loop=loop)
+        #: The request's number in the trace.
+        self.request = request
+        #: The call, for people.
+        self.said = said
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.done() and events._get_running_loop() is not self.get_loop():
+            raise RuntimeError(
+                "this awaitable belongs to a simulation, which does not run by itself: write sim.run(call), or in a"
+                " running loop `await sim.arun(call)`."
+            )
+        return super().__await__()
+
+    def __repr__(self) -> str:
+        if not self.done():
+            how = "under way"
+        elif self.cancelled():
+            how = "cancelled"
+        else:
+            how = "failed" if self.exception() is not None else "answered"
+        return f"<#{self.request} {self.said}: {how}>"
+
+
 class Flow:
     """The scope of one call's code in an object: where its timers and replies are delivered.
 
@@ -187,6 +219,17 @@ def settle(outcome: tuple[asyncio.Future[Any], Any, BaseException | None]) -> No
         future.set_result(value)
     else:
         future.set_exception(error)
+
+
+def hand_on(outcome: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
+    """Give `outcome` what `done` ended with."""
+    if outcome.done():
+        return
+    if done.cancelled():
+        outcome.cancel()
+    else:
+        error = done.exception()
+        settle((outcome, None if error is not None else done.result(), error))
 
 
 def copy_of(error: BaseException) -> BaseException:

@@ -92,7 +92,9 @@ class _OwnRun:
     def _start(self, function: Callable[..., Any]) -> None:
         try:
             result = function(*self._call.args)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._answer(None, as_error(error))
             return
         if inspect.isawaitable(result):

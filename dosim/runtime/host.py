@@ -215,10 +215,10 @@ class ObjectHost:
         lost = [*(instance.in_flight if instance is not None else ())]
         lost += self.line.clear() if self.line is not None else []
         for call in lost:
-            self.turn_away(call, JsException("Network connection lost.", retryable=True))
+            self.turn_away(call, _connection_lost())
         if instance is not None:
             self.storage.rollback()
-            instance.leave_memory()
+            instance.leave_memory(_connection_lost())
             self.world.graveyard.append(instance)
         if not isinstance(self._disk, bytes):
             self._disk.pack()
@@ -236,6 +236,10 @@ class ObjectHost:
 
     def __repr__(self) -> str:
         return f"<{self.label}: {self.state}, instance {self.instances}>"
+
+
+def _connection_lost() -> JsException:
+    return JsException("Network connection lost.", retryable=True)
 
 
 def object_label(class_name: str, object_id: DurableObjectId) -> str:

@@ -22,7 +22,7 @@ from dosim.storage.engine import CommitFailed
 from dosim.web.errors import DurableObjectAbort, JsException
 
 if TYPE_CHECKING:
-    from dosim.kernel.loop import Timer
+    from dosim.kernel.loop import Scope, Timer
     from dosim.runtime.host import ObjectHost
     from dosim.web.ids import DurableObjectId
 
@@ -161,6 +161,19 @@ class Instance:
             emitted.wrote_before = True
         return True
 
+    def synced(self) -> asyncio.Future[None]:
+        """`storage.sync()`: done, as an I/O event of the code that asks, when what was written is confirmed."""
+        future: asyncio.Future[None] = self.loop.create_future()
+        self.loop.after(0, self._sync_due, (future, SCOPE.get()))
+        return future
+
+    def _sync_due(self, asked: tuple[asyncio.Future[None], Scope]) -> None:
+        future, scope = asked
+        if self._confirmed_us > self.loop.now_us:
+            self.loop.at(self._confirmed_us, scope.io_due, (future, "storage.sync"))
+        else:
+            scope.io_due((future, "storage.sync"))
+
     def _send(self) -> None:
         """Let out what the turn emitted. A fetch overtakes the RPCs issued before it in the turn (recorded)."""
         replies, self._replies = self._replies, []
@@ -228,7 +241,9 @@ class Instance:
             self.user = host.binding.make(host, self)
         except DurableObjectAbort:
             pass
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self.start_error = error
 
     def start_handler(self, call: Call) -> None:
@@ -248,7 +263,9 @@ class Instance:
             value = callback()
         except DurableObjectAbort:
             return
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             ended(None, error)
             return
         if not inspect.isawaitable(value):
@@ -313,7 +330,9 @@ class Instance:
 
     def check_idle(self) -> None:
         """Nothing runs: if nothing keeps the object in memory either, its time to eviction starts."""
-        if self.in_flight or self.timers or self.outgoing or self.pins or self.gate.locked or self.broken is not None:
+        if self.broken is not None:
+            return
+        if self.in_flight or self.timers or self.outgoing or self.pins or self.gate.locked:
             return
         if self.host.waiting or self.world.functions.held(self):
             return
@@ -335,7 +354,8 @@ class Instance:
         if self.broken is not None:
             return
         self.broken = error
-        self.world.emit(self.loop.now_us, "reset", self.label, 0, 0, (self.number, str(error)))
+        now_us = self.loop.time_us()
+        self.world.emit(now_us, "reset", self.label, 0, 0, (self.number, str(error)))
         self.storage.rollback()
         for unsent, _ in self._outbox:
             self.bury(unsent)
@@ -345,13 +365,13 @@ class Instance:
         self._replies.clear()
         self.host.life_ended(self, error)
         for call in list(self.in_flight):
-            call.last = self.world.emit(self.loop.now_us, "turn_away", self.label, call.id, call.last, (str(error),))
-            self.world.routes.reply(call, None, copy_of(error), self.loop.now_us)
+            call.last = self.world.emit(now_us, "turn_away", self.label, call.id, call.last, (str(error),))
+            self.world.routes.reply(call, None, copy_of(error), now_us)
         self._let_go()
 
-    def leave_memory(self) -> None:
-        """Evicted: memory is gone, nothing of this life is delivered any more."""
-        self.broken = EVICTED
+    def leave_memory(self, error: JsException = EVICTED) -> None:
+        """Memory is gone, nothing of this life is delivered any more; `error` is for who calls a function of it."""
+        self.broken = error
         self._let_go()
         # Instance, gate and user object know one another: untied, they are freed now and not when garbage is collected.
         self.user = None
@@ -364,6 +384,11 @@ class Instance:
         held, self._held = self._held, []
         for stub in held:
             stub.dispose()
+
+    def check_alive(self) -> None:
+        """Raises JsException in code that goes on after its life ended: what is on disk belongs to the next life."""
+        if self.broken is not None:
+            raise JsException("This instance has left memory: its storage cannot be used any more.")
 
     def bury(self, thing: object) -> None:
         """Keep what will never run again: collected, its coroutine would run `finally` blocks at a random time."""

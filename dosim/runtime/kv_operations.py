@@ -29,8 +29,7 @@ class KvOperations:
 
     def record(self, operation: str, key: str) -> None:
         instance = self.instance
-        if instance.broken is not None:
-            raise JsException("This instance has left memory: its storage cannot be used any more.")
+        instance.check_alive()
         call = instance.turn_call
         instance.world.emit(
             instance.loop.time_us(), "storage", instance.label, call.id if call else 0, call.last if call else 0,

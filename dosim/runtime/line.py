@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 class Line:
     """Who is inside one object, and who waits for it to answer."""
 
-    __slots__ = ("_host", "_inside", "waiting")
+    __slots__ = ("_entering", "_host", "_inside", "_members", "waiting")
 
     def __init__(self, host: ObjectHost) -> None:
         self._host = host
         self.waiting: deque[Call] = deque()
         #: chain -> its calls inside
         self._inside: dict[int, int] = {}
+        #: Let in from the line, not there yet.
+        self._entering: dict[Call, None] = {}
+        #: Inside, by number: an answer that comes after `clear` is of a life that is over.
+        self._members: set[int] = set()
 
     @property
     def chains_inside(self) -> list[int]:
@@ -37,8 +41,12 @@ class Line:
         if self._inside and call.chain not in self._inside:
             self._wait(call)
         else:
-            self._inside[call.chain] = self._inside.get(call.chain, 0) + 1
+            self._let_in(call)
             self._host.enter(call)
+
+    def _let_in(self, call: Call) -> None:
+        self._inside[call.chain] = self._inside.get(call.chain, 0) + 1
+        self._members.add(call.id)
 
     def _wait(self, call: Call) -> None:
         host = self._host
@@ -58,20 +66,26 @@ class Line:
 
     def answered(self, call: Call) -> None:
         """A call has its answer: the next in line may enter."""
-        left = self._inside.get(call.chain, 0) - 1
-        if left > 0:
+        if call.id not in self._members:
+            return
+        self._members.remove(call.id)
+        left = self._inside.pop(call.chain) - 1
+        if left:
             self._inside[call.chain] = left
             return
-        self._inside.pop(call.chain, None)
         loop = self._host.world.loop
         while self.waiting and (not self._inside or self.waiting[0].chain in self._inside):
             following = self.waiting.popleft()
-            self._inside[following.chain] = self._inside.get(following.chain, 0) + 1
+            self._let_in(following)
+            self._entering[following] = None
             mark = (loop.time_us(), "enter", self._host.label, following.id, following.last)
             following.last = self._host.world.emit(*mark)
             loop.after(0, self._enter, following)
 
     def _enter(self, call: Call) -> None:
+        if call not in self._entering:
+            return  # the life ended meanwhile, and `clear` has told the caller
+        del self._entering[call]
         error = self._host.broken(call)
         if error is not None:
             self._host.turn_away(call, copy_of(error))
@@ -82,5 +96,7 @@ class Line:
     def clear(self) -> list[Call]:
         """Everybody leaves: the life is over. Returns who waited."""
         self._inside.clear()
-        waited, self.waiting = list(self.waiting), deque()
+        self._members.clear()
+        waited, self.waiting = [*self._entering, *self.waiting], deque()
+        self._entering.clear()
         return waited

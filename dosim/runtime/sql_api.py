@@ -59,8 +59,7 @@ class SqlStorage:
             raise type_error("Failed to execute 'exec' on 'SqlStorage': parameter 1 is not of type 'String'.")
         query, *bindings = [clone(arg, lambda _: "[object Object]") for arg in args]
         instance = self._instance
-        if instance.broken is not None:
-            raise JsException("This instance has left memory: its storage cannot be used any more.")
+        instance.check_alive()
         text = js_text(query)
         call = instance.turn_call
         instance.world.emit(

@@ -108,7 +108,7 @@ class DurableObjectStorage:
         return self._synced(None)
 
     async def _synced(self, value: Any) -> Any:
-        await self._instance.loop.io_hop("storage.sync")
+        await self._instance.synced()
         return value
 
     # -- alarm
@@ -167,6 +167,7 @@ class DurableObjectStorage:
 
     def transactionSync(self, callback: Callable[[], Any]) -> Any:
         """Run `callback()` all or nothing; its exception is raised again. An async callback is not covered."""
+        self._instance.check_alive()
         engine = self._kv.engine
         alarm = self._instance.host.alarm
         deferred = alarm.deferred_delete
@@ -200,6 +201,7 @@ class DurableObjectStorage:
 
     def getCurrentBookmark(self) -> Coroutine[Any, Any, str]:
         """The local runtime's bookmark: a counter (recorded)."""
+        self._instance.check_alive()
         engine = self._kv.engine
         self._instance.touch()
         if not engine.sqlite:

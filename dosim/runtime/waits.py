@@ -92,11 +92,14 @@ def _ring(arrows: set[tuple[str, str]]) -> list[str]:
     for start, end in sorted(arrows):
         follows.setdefault(start, []).append(end)
 
+    seen: set[str] = set()
+
     def walk(path: list[str]) -> list[str]:
+        seen.add(path[-1])
         for following in follows.get(path[-1], ()):
             if following in path:
                 return [*path[path.index(following) :], following]
-            ring = walk([*path, following])
+            ring = walk([*path, following]) if following not in seen else []
             if ring:
                 return ring
         return []

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dosim.kernel.loop import SCOPE, Loop
 from dosim.kernel.streams import Stream, mix64
 from dosim.kernel.tasks import Future
-from dosim.platform.facts import DEFAULT_CITY, Platform
-from dosim.runtime.calls import Call
+from dosim.platform.facts import Platform
+from dosim.runtime.calls import Call, OutsideCall
 from dosim.runtime.functions import Functions, FunctionStub
 from dosim.runtime.host import ObjectHost
 from dosim.runtime.routes import Routes
@@ -134,18 +134,19 @@ class World:
 
     def begin(self, call: Call) -> asyncio.Future[Any]:
         """Send a call with the turn that made it; the future is its answer."""
-        future: Future[Any] = Future(loop=self.loop)
-        call.future = future
+        future: Future[Any]
         if call.owner is not None:
+            future = call.future = Future(loop=self.loop)
             call.owner.emit(call)
         else:
+            future = call.future = OutsideCall(self.loop, call.id, f"{call.target}.{call.method}")
             self.routes.send(call, self.loop.time_us())
         return future
 
     def start(self, call: Call) -> Any:
         """Send a call; what user code awaits: a coroutine inside, the future itself outside."""
         future = self.begin(call)
-        return future if call.caller is None else answer_of(future)
+        return future if call.caller is None else answer_of(call, future)
 
     def client_call(self, client: str, method: str, key: int) -> Call:
         """A request from outside the world; its marks are the client's own, its draws keyed by `key`."""
@@ -186,7 +187,7 @@ class World:
         if found is None:
             place = None
             if self.network is not None:
-                place = self.network.place(origin or self.network.city(DEFAULT_CITY), hint, object_id.jurisdiction)
+                place = self.network.place(origin or self.network.default, hint, object_id.jurisdiction)
             found = self.hosts[key] = ObjectHost(binding, object_id, place)
         return found
 
@@ -228,6 +229,12 @@ class World:
         return opposite not in self.compatibility_flags and self.compatibility_date >= date
 
 
-async def answer_of(future: asyncio.Future[Any]) -> Any:
-    """The answer to a call that has already been sent."""
+def answer_of(call: Call, future: asyncio.Future[Any]) -> Any:
+    """The answer to a call that has already been sent: a coroutine that bears the call's name."""
+    answer: Any = _answer(future)
+    answer.__qualname__ = f"{call.target}.{call.method}"
+    return answer
+
+
+async def _answer(future: asyncio.Future[Any]) -> Any:
     return await future

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.durations import duration_text
-from dosim.kernel.tasks import Future
+from dosim.runtime.calls import OutsideCall
 from dosim.runtime.worker import WorkerRequest
 from dosim.web.errors import JsException
 from dosim.web.http import deliver_request, deliver_response
@@ -17,38 +15,38 @@ if TYPE_CHECKING:
     from dosim.runtime.calls import Call
     from dosim.simulation.isolates import LoadedIsolate
     from dosim.simulation.simulation import Simulation
-    from dosim.workers.http import Response
 
 #: What production answers when a Worker throws. Source: developers.cloudflare.com/workers/observability/errors
 _THREW = "error code: 1101"
 
 
-class ClientCall(Future[Any]):
+OPTIONS = ("method", "headers", "body", "redirect", "cf", "cache", "signal")
+_AS_JSON = "write body=json.dumps(data), headers={'content-type': 'application/json'}"
+_INSTEAD = {
+    "json": _AS_JSON,
+    "data": "the body is given as body=",
+    "params": "write the query into the URL, as in '/counter?name=a'",
+    "url": "the URL is the first argument",
+    "timeout": "stop the run instead, with sim.run(call, for_='5s')",
+}
+
+
+class ClientCall(OutsideCall):
     """A request under way: an awaitable that becomes a `workers.Response`; see `sim.explain(call)`."""
 
-    __slots__ = ("_sent_us", "_simulation", "answered_us", "client", "error", "method", "request", "url")
+    __slots__ = ("_sent_us", "_simulation", "answered_us", "client", "error", "method", "url")
 
     def __init__(self, simulation: Simulation, client: Client, url: str, method: str, request: int) -> None:
         loop = simulation.world.loop
-        super().__init__(loop=loop)
+        super().__init__(loop, request, "")
         self._simulation = simulation
         self._sent_us = loop.now_us + loop.cpu_us
         self.client = client
         self.url = url
         self.method = method
-        #: The request's number in the trace.
-        self.request = request
         #: What the Worker threw, if it did; the client sees a response with status 500.
         self.error: JsException | None = None
         self.answered_us: int | None = None
-
-    def __await__(self) -> Generator[Any, None, Response]:
-        if not self.done() and get_running_loop() is not self._simulation.world.loop:
-            raise RuntimeError(
-                "this awaitable belongs to a simulation, which does not run by itself: write sim.run(call), or in a"
-                " running loop `await sim.arun(call)`."
-            )
-        return super().__await__()
 
     @property
     def latency_us(self) -> int | None:
@@ -96,6 +94,8 @@ class Client:
                 " or call an object directly with sim.env.NAME.getByName('x')."
             )
         world = self._world
+        if options:
+            _check_options(options)
         request = world.make_fetch_request(resource, options)
         url, method = request.url, request.method
         self._sent += 1
@@ -165,3 +165,14 @@ class Client:
     def __repr__(self) -> str:
         at = f" in {self.city.name} ({self._colo.colo})" if self.city is not None and self._colo is not None else ""
         return f"<client{at}>"
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """`fetch` of the platform drops what it does not know; a client of dosim says so."""
+    for name in options:
+        if name not in OPTIONS:
+            instead = _INSTEAD.get(name, f"it takes {', '.join(OPTIONS)}")
+            raise TypeError(f"client.fetch() has no option {name!r}: {instead}.")
+    body = options.get("body")
+    if isinstance(body, dict):
+        raise TypeError(f"body={body!r} is a dict, which fetch does not make JSON of: {_AS_JSON}.")

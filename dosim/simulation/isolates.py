@@ -69,11 +69,11 @@ class Isolates:
 class Binding:
     """A Durable Object class bound under a name: what the runtime's `ClassBinding` asks for."""
 
-    def __init__(self, name: str, class_name: str, *, sqlite: bool, prevent_eviction: bool, script: str) -> None:
+    def __init__(self, name: str, class_name: str, *, sqlite: bool, script: str) -> None:
         self.name = name
         self.class_name = class_name
         self.sqlite = sqlite
-        self.prevent_eviction = prevent_eviction
+        self.prevent_eviction = False
         self.unique_key = f"{script}-{class_name}"
         self.ids = IdFactory(self.unique_key, JURISDICTIONS)
         self.isolates: Isolates | None = None

@@ -65,7 +65,7 @@ class Runner:
 
     def run(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
         """See `Simulation.run`."""
-        self._refuse("sim.run()")
+        self._begin("sim.run()")
         futures = self._futures(awaitables)
         done = self._done(futures)
         with nested(self._loop.entered()), self._explained(futures):
@@ -74,7 +74,7 @@ class Runner:
 
     async def arun(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
         """See `Simulation.arun`."""
-        self._refuse("sim.arun()")
+        self._begin("sim.arun()")
         futures = self._futures(awaitables)
         done = self._done(futures)
         until_us = _limit(stop_us)
@@ -86,7 +86,8 @@ class Runner:
             if finished:
                 return self._results(futures, stop_us)
 
-    def _refuse(self, what: str) -> None:
+    def _begin(self, what: str) -> None:
+        """Refuse a run that cannot be, and tidy up before one that can."""
         running = events._get_running_loop()
         if isinstance(running, Loop):
             raise RuntimeError(  # noqa: TRY004 (the state is wrong, not a type)
@@ -100,6 +101,7 @@ class Runner:
             )
         while _dropped:
             _dropped.pop().close()
+        self._loop.begin_run()
 
     def _futures(self, awaitables: Sequence[Awaitable[Any]]) -> list[asyncio.Future[Any]]:
         return [self._future(awaitable) for awaitable in awaitables]
@@ -108,7 +110,9 @@ class Runner:
         if isinstance(awaitable, asyncio.Future):
             if awaitable.get_loop() is not self._loop:
                 raise ValueError(
-                    f"{awaitable!r} belongs to another simulation or another event loop: run it where it was made."
+                    f"{awaitable!r} belongs to another "
+                    + ("simulation" if isinstance(awaitable.get_loop(), Loop) else "event loop")
+                    + ": run it where it was made."
                 )
             return awaitable
         if inspect.iscoroutine(awaitable):

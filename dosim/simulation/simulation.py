@@ -1,26 +1,29 @@
-"""`Simulation`: a Worker, its Durable Objects, a network and a clock, closed off from the real world."""
+"""`Simulation`: a Worker, its Durable Objects, a network, and a clock and randomness of their own."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dosim.bindings.namespace import DurableObjectNamespace
 from dosim.kernel.durations import Instant, duration_us, instant_us
 from dosim.kernel.entropy import Entropy
-from dosim.platform.facts import COMPATIBILITY_DATE, DEFAULT_CITY, EPOCH_MS, PLATFORMS
+from dosim.kernel.loop import NO_LIMIT
+from dosim.platform.facts import COMPATIBILITY_DATE, EPOCH_MS
 from dosim.runtime.world import World
 from dosim.simulation.clients import Client
 from dosim.simulation.errors import PortabilityError, PortabilityWarning
 from dosim.simulation.isolates import Binding, Isolates, LoadedIsolate
 from dosim.simulation.objects import Objects, ObjectView
+from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
 from dosim.trace.tables import html_table
 from dosim.web.errors import type_error
 from dosim.web.http import JsResponse
+from dosim.web.ids import IdFactory
 from dosim.web.proxies import to_js
 from dosim.workers.entrypoints import DurableObject, WorkerEntrypoint
 from dosim.workers.http import PyodideFetchResponse, fetch_request, from_js
@@ -30,9 +33,6 @@ if TYPE_CHECKING:
     from dosim.network import Network
     from dosim.project import ProjectConfig
     from dosim.trace import Trace
-
-_CONCURRENCY = ("input-gates", "one-at-a-time")
-_PORTABILITY = ("warn", "error", "friendly")
 
 
 class Env:
@@ -59,8 +59,10 @@ class Simulation:
     worker: the WorkerEntrypoint that clients reach, or None. durable_objects: binding name -> class. vars: plain values
     on `env`. seed: everything random follows from it. platform: "cloudflare" or "workerd" (see `dosim.platform`).
     concurrency: "input-gates" (the runtime's rule) or "one-at-a-time" (the popular belief). network: "earth", or None
-    for no distances and no cold starts. portability: "warn", "error" or "friendly". retention: "full", "last=N" or
-    "none".     Raises ValueError or TypeError that name the argument and the fix.
+    for no distances and no cold starts. cold_start: how long an isolate takes to start, "5ms" on earth as documented
+    for JavaScript (Python with packages: "1s"). portability: "warn", "error" or "friendly". retention: "full",
+    "last=N" or "none". prevent_eviction: names of classes that stay in memory.
+    Raises ValueError or TypeError that name the argument and the fix.
     """
 
     def __init__(
@@ -72,113 +74,37 @@ class Simulation:
         seed: int | str = 0,
         platform: str = "cloudflare",
         concurrency: str = "input-gates",
-        compatibility_date: str = COMPATIBILITY_DATE,
+        compatibility_date: object = COMPATIBILITY_DATE,
         compatibility_flags: Sequence[str] = (),
         network: Network | str | None = "earth",
+        cold_start: object = None,
         portability: str = "warn",
         retention: str = "full",
         show_output: bool = True,
         prevent_eviction: Sequence[str] = (),
     ) -> None:
-        classes = dict(durable_objects or {})
-        _check_class("worker", worker, WorkerEntrypoint, "WorkerEntrypoint")
-        for name, cls in classes.items():
-            _check_class(f"durable_objects[{name!r}]", cls, DurableObject, "DurableObject")
-        bindings = [
-            Binding(name, cls.__name__, sqlite=True, prevent_eviction=cls.__name__ in prevent_eviction, script="worker")
-            for name, cls in classes.items()
-        ]
-        by_name = {cls.__name__: cls for cls in classes.values()}
-        self._build(
-            bindings,
-            lambda env: lambda: LoadedIsolate(worker, by_name, env),
-            vars or {},
-            adopt=[cls for cls in (worker, *classes.values()) if cls is not None],
+        options = Options(
             seed=seed,
             platform=platform,
             concurrency=concurrency,
             compatibility_date=compatibility_date,
             compatibility_flags=compatibility_flags,
             network=network,
+            cold_start=cold_start,
             portability=portability,
             retention=retention,
             show_output=show_output,
+            prevent_eviction=prevent_eviction,
         )
-
-    def _build(
-        self,
-        bindings: Sequence[Binding],
-        loader: Callable[[Env], Callable[[], LoadedIsolate]],
-        variables: Mapping[str, object],
-        *,
-        adopt: Sequence[type],
-        seed: int | str,
-        platform: str,
-        concurrency: str,
-        compatibility_date: str,
-        compatibility_flags: Sequence[str],
-        network: Network | str | None,
-        portability: str,
-        retention: str,
-        show_output: bool,
-    ) -> None:
-        _one_of("platform", platform, tuple(PLATFORMS))
-        _one_of("concurrency", concurrency, _CONCURRENCY)
-        _one_of("portability", portability, _PORTABILITY)
-        _check_date(compatibility_date)
-        self._portability = portability
-        earth = _network(network)
-        self.world = world = World(
-            seed=seed,
-            platform=PLATFORMS[platform],
-            compatibility_date=compatibility_date,
-            compatibility_flags=tuple(compatibility_flags),
-            concurrency=concurrency,
-            network=earth,
-            retention=retention,
-            portability=self._trap,
-            check_response=_check_response,
-            make_fetch_request=fetch_request,
-            wrap=from_js,
-        )
-        self.seed = seed
-        self.concurrency = concurrency
-        self.platform = platform
-        world.show_output = show_output
-        world.env = self.env = env = Env()
-        for binding in bindings:
-            binding.world = world
-            setattr(env, binding.name, DurableObjectNamespace(world, binding))
-        for name, value in variables.items():
-            setattr(env, name, to_js(value))
-        entropy = Entropy(
-            now_us=lambda: EPOCH_MS * 1000 + world.loop.time_us(), monotonic_us=world.loop.time_us, seed=seed
-        )
-        entropy.adopt(*adopt)
-        self._runner = Runner(world, entropy)
-        cold_us = 0
-        self.edge_routing_us = 0
-        if earth is not None:
-            from dosim.network.constants import EDGE_ROUTING_US, WORKER_COLD_START_US
-
-            cold_us, self.edge_routing_us = WORKER_COLD_START_US, EDGE_ROUTING_US
-        with self._runner.inside():
-            self.isolates = Isolates(loader(env), cold_us, shared=platform == "workerd")
-        for binding in bindings:
-            binding.isolates = self.isolates
-        self.worker = self.isolates.first.worker
-        self.objects = Objects(world)
-        self._clients = 0
+        classes = _checked_classes(durable_objects)
+        _check_class("worker", worker, WorkerEntrypoint, "WorkerEntrypoint")
+        by_name = {cls.__name__: cls for cls in classes.values()}
+        bindings = [Binding(name, cls.__name__, sqlite=True, script="worker") for name, cls in classes.items()]
+        adopt = [cls for cls in (worker, *classes.values()) if cls is not None]
+        self._build(bindings, lambda env: lambda: LoadedIsolate(worker, by_name, env), vars or {}, adopt, options)
 
     @classmethod
-    def from_project(
-        cls,
-        folder: str | Path,
-        *,
-        prevent_eviction: Sequence[str] = (),
-        compatibility_date: str | None = None,
-        **options: Any,
-    ) -> Simulation:
+    def from_project(cls, folder: str | Path, **options: Any) -> Simulation:
         """Run a Python Workers project unmodified: its `wrangler.jsonc` (or .toml, .json) and its entry module.
 
         The other arguments are those of `Simulation`. Raises ProjectError that names what is missing or not there yet.
@@ -187,39 +113,61 @@ class Simulation:
         from dosim.simulation.projects import project_loader
 
         config: ProjectConfig = read_config(folder)
-        bindings = [
-            Binding(
-                b.name,
-                b.class_name,
-                sqlite=b.sqlite,
-                prevent_eviction=b.class_name in prevent_eviction,
-                script=config.name,
-            )
-            for b in config.durable_objects
-        ]
-        defaults: dict[str, Any] = {
-            "seed": 0,
-            "platform": "cloudflare",
-            "concurrency": "input-gates",
-            "compatibility_flags": config.compatibility_flags,
-            "network": "earth",
-            "portability": "warn",
-            "retention": "full",
-            "show_output": True,
-        }
-        unknown = set(options) - set(defaults)
+        known = [option.name for option in fields(Options) if option.init]
+        unknown = sorted(set(options) - set(known))
         if unknown:
-            raise TypeError(f"from_project() has no argument {min(unknown)!r}; it has {', '.join(defaults)}.")
+            raise TypeError(f"from_project() has no argument {unknown[0]!r}; it has {', '.join(known)}.")
+        said = {
+            "compatibility_date": config.compatibility_date,
+            "compatibility_flags": config.compatibility_flags,
+            **options,
+        }
+        bindings = [Binding(b.name, b.class_name, sqlite=b.sqlite, script=config.name) for b in config.durable_objects]
         simulation = cls.__new__(cls)
-        simulation._build(
-            bindings,
-            project_loader(config),
-            config.vars,
-            adopt=[],
-            compatibility_date=compatibility_date or config.compatibility_date,
-            **{**defaults, **options},
-        )
+        simulation._build(bindings, project_loader(config), config.vars, [], Options(**said))
         return simulation
+
+    def _build(
+        self,
+        bindings: Sequence[Binding],
+        loader: Callable[[Env], Callable[[], LoadedIsolate]],
+        variables: Mapping[str, object],
+        adopt: Sequence[type],
+        options: Options,
+    ) -> None:
+        options.check_classes([binding.class_name for binding in bindings])
+        self.seed, self.platform, self.concurrency = options.seed, options.platform, options.concurrency
+        self.edge_routing_us = options.edge_routing_us
+        self._portability = options.portability
+        self.world = world = World(
+            seed=options.seed,
+            platform=options.platform_facts,
+            compatibility_date=str(options.compatibility_date),
+            compatibility_flags=tuple(options.compatibility_flags),
+            concurrency=options.concurrency,
+            network=options.earth,
+            retention=options.retention,
+            portability=self._trap,
+            check_response=_check_response,
+            make_fetch_request=fetch_request,
+            wrap=from_js,
+        )
+        world.show_output = options.show_output
+        world.env = self.env = env = _env(world, bindings, variables)
+        for binding in bindings:
+            binding.prevent_eviction = binding.class_name in options.prevent_eviction
+        entropy = Entropy(
+            now_us=lambda: EPOCH_MS * 1000 + world.loop.time_us(), monotonic_us=world.loop.time_us, seed=options.seed
+        )
+        entropy.adopt(*adopt)
+        self._runner = Runner(world, entropy)
+        with self._runner.inside():
+            self.isolates = Isolates(loader(env), options.cold_start_us, shared=options.platform == "workerd")
+        for binding in bindings:
+            binding.isolates = self.isolates
+        self.worker = self.isolates.first.worker
+        self.objects = Objects(world)
+        self._clients = 0
 
     # -- the world outside
 
@@ -229,7 +177,7 @@ class Simulation:
         self._clients += 1
         if network is None:
             return Client(self, None, str(place) if place is not None else "client", self._clients)
-        city = network.city(place) if place is not None else network.city(DEFAULT_CITY)
+        city = network.city(place) if place is not None else network.default
         return Client(self, city, city.name or str(place), self._clients)
 
     @property
@@ -259,10 +207,13 @@ class Simulation:
             raise ValueError("until and for_ were both given: until counts from the start, for_ from now; give one.")
         if until is not None:
             stop_us = instant_us(until, "until", EPOCH_MS)
-            if stop_us < self.world.loop.now_us:
+            if stop_us < self.world.loop.time_us():
                 raise ValueError(f"until={until!r} has passed: it is {self.now!r}. Give a later moment, or for_.")
-            return stop_us
-        return None if for_ is None else self.world.loop.now_us + duration_us(for_, "for_")
+        elif for_ is not None:
+            stop_us = self.world.loop.time_us() + duration_us(for_, "for_")
+        else:
+            return None
+        return min(stop_us, NO_LIMIT - 1)
 
     @property
     def now(self) -> Instant:
@@ -283,11 +234,26 @@ class Simulation:
             raise TypeError(f"request={request!r} is no request: give what client.fetch() returned, or its number.")
         return explain(self.trace, number)
 
-    def timeline(self, **options: Any) -> Any:
-        """A matplotlib Figure: requests and objects in lanes over time."""
+    def timeline(
+        self,
+        *,
+        requests: Iterable[object] | None = None,
+        start: object = None,
+        end: object = None,
+        width: float = 11.0,
+        dark: bool = False,
+        title: str = "",
+    ) -> Any:
+        """A matplotlib Figure: requests and objects in lanes over time. `figure.alt` says in words what it shows.
+
+        requests: numbers of the trace, or what `client.fetch()` returned; all of them (the first 60) unless told.
+        start, end: the stretch to show, from the simulation's start ("1500ms", "2h", or `sim.now`); unless told, from
+        the first request shown to a little after the end of the last. width: inches. dark: for dark paper. title: the
+        line above. Raises ValueError or TypeError that name the argument and the fix.
+        """
         from dosim.views import timeline
 
-        return timeline(self.trace, **options)
+        return timeline(self.trace, requests=requests, start=start, end=end, width=width, dark=dark, title=title)
 
     # -- verbs
 
@@ -352,28 +318,40 @@ def _check_class(argument: str, cls: object, base: type, base_name: str) -> None
         )
 
 
-def _one_of(argument: str, value: object, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ValueError(f"{argument}={value!r} is not known: use {' or '.join(map(repr, known))}.")
+def _checked_classes(durable_objects: object) -> dict[str, type]:
+    """Binding name -> class. Raises TypeError or ValueError that says what to write."""
+    if durable_objects is None:
+        return {}
+    if not isinstance(durable_objects, Mapping):
+        raise TypeError(
+            f"durable_objects={durable_objects!r} is no dict: write"
+            " durable_objects={'COUNTER': Counter}, binding name to class."
+        )
+    classes = dict(durable_objects)
+    named: dict[str, type] = {}
+    for name, cls in classes.items():
+        _check_class(f"durable_objects[{name!r}]", cls, DurableObject, "DurableObject")
+        if named.setdefault(cls.__name__, cls) is not cls:
+            raise ValueError(
+                f"durable_objects has two different classes named {cls.__name__}: the platform knows a class by its"
+                " name, so give one of them another."
+            )
+    return classes
 
 
-def _check_date(value: object) -> None:
-    try:
-        date.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"compatibility_date={value!r} is no date: write it as '2026-11-01'.") from None
-
-
-def _network(value: Network | str | None) -> Network | None:
-    if value is None:
-        return None
-    from dosim.network import Network
-
-    if isinstance(value, Network):
-        return value
-    if value != "earth":
-        raise ValueError(f"network={value!r} is not known: use 'earth', None, or a dosim.network.Network.")
-    return Network()
+def _env(world: World, bindings: Sequence[Binding], variables: Mapping[str, object]) -> Env:
+    """What programs find in `env`. A class that is bound twice is one namespace."""
+    env = Env()
+    ids: dict[str, IdFactory] = {}
+    for binding in bindings:
+        binding.ids = ids.setdefault(binding.unique_key, binding.ids)
+        binding.world = world
+        setattr(env, binding.name, DurableObjectNamespace(world, binding))
+    for name, value in variables.items():
+        if hasattr(env, name):
+            raise ValueError(f"vars[{name!r}] has the name of a Durable Object binding: rename one of them.")
+        setattr(env, name, to_js(value))
+    return env
 
 
 def _check_response(result: object) -> JsResponse:

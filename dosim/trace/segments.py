@@ -153,6 +153,11 @@ class _Builder:
         self._return(t_us, actor, request, detail)
 
     def _turn_away(self, t_us: int, actor: str, request: int, detail: tuple[object, ...]) -> None:
+        while self.segments and self.since_us > t_us:  # the process died while it computed
+            cut = self.segments.pop()
+            self.since_us = max(cut.start_us, t_us)
+            if cut.start_us < t_us:
+                self.segments.append(replace(cut, end_us=t_us))
         self.close(t_us, request)
         self.enter("output gate", actor)
         self.answered = True
