@@ -9,15 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from dosim.scenarios.blocks import Block
+    from dosim.trace import Trace
 
 #: The value that the platform's own Python runs with (recorded): sets of strings iterate in its order.
 HASH_SEED: Final = "111"
@@ -86,12 +90,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=_seed, help="everything random follows from it (default 0)")
     run.add_argument("--trace", metavar="FILE", help="write the trace's records, one JSON object a line")
     scenario = run.add_argument_group("of scenarios")
-    scenario.add_argument("--variant", action="append", metavar="NAME", help="only this variant; may be repeated")
-    scenario.add_argument("--requests", type=_whole, metavar="N", help="how many clients send a request")
-    scenario.add_argument("--seconds", type=_number, metavar="S", help="how long each request's handler takes")
-    scenario.add_argument("--json", action="store_true", help="rows in microseconds and trace digests, as JSON")
-    scenario.add_argument("--png", metavar="FILE", help="draw the timeline")
-    scenario.add_argument("--code", action="store_true", help="show the user code that is run")
+    given: list[tuple[str, str, dict[str, Any]]] = [
+        ("variant", "only this variant; may be repeated", {"action": "append", "metavar": "NAME"}),
+        ("requests", "how many clients send a request", {"type": _whole, "metavar": "N"}),
+        ("seconds", "how long each request's handler takes", {"type": _number, "metavar": "S"}),
+        ("json", "rows in microseconds and trace digests, as JSON", {"action": "store_true"}),
+        ("png", "draw the timeline", {"metavar": "FILE"}),
+        ("code", "show the user code that is run", {"action": "store_true"}),
+    ]
+    for name, words, form in given:
+        takers = [one.name for one in SCENARIOS.values() if name in one.options]
+        whose = "" if len(takers) == len(SCENARIOS) else f" (of {', '.join(takers)})"
+        scenario.add_argument(f"--{name}", help=words + whose, **form)
     project = run.add_argument_group("of projects")
     project.add_argument("--get", metavar="URL", help="a path or a whole URL to request (default /)")
     project.add_argument("--city", help="a name, a colo code or LATITUDE,LONGITUDE to send it from (default Ashburn)")
@@ -191,29 +201,59 @@ def _run_project(options: argparse.Namespace) -> int:
 
     _refuse_others(options, frozenset({"get", "city", "seed", "trace"}), "a project")
     _check_writable(options.trace, "--trace")
-    sim = _load_project(options)
-    call = _client(sim, options.city).fetch(_url(options.get or "/"))
-    try:
-        response = sim.run(call)
-    except Deadlock as stuck:
-        print(f"dosim: {stuck}", file=sys.stderr)
-        return 1
-    print(_response_text(sim, call, response))
+    with _warnings_once(Path(options.target)):
+        sim = _load_project(options)
+        call = _client(sim, options.city).fetch(_url(options.get or "/"))
+        try:
+            response = sim.run(call)
+            text = _response_text(sim, call, response)
+        except Deadlock as stuck:
+            print(f"dosim: {stuck}", file=sys.stderr)
+            return 1
+    print(text)
     print()
     print(sim.explain(call))
     if options.trace:
         _write(sim.trace.to_jsonl, options.trace, "--trace")
     if call.error is not None:
-        print(f"\ndosim: the Worker threw: {call.error}", file=sys.stderr)
+        print(f"\ndosim: the Worker threw: {str(call.error).rstrip()}", file=sys.stderr)
         return 1
     return 0
 
 
+@contextmanager
+def _warnings_once(folder: Path) -> Iterator[None]:
+    """Tell a warning in one line, and each only once, however many isolates load the module that gives it."""
+    told: set[str] = set()
+
+    def tell(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        path, root = Path(filename).resolve(), folder.resolve()
+        place = f"{path.relative_to(root).as_posix()}, line {lineno}: " if path.is_relative_to(root) else ""
+        text = f"dosim: {place}{category.__name__}: {message}"
+        if text not in told:
+            told.add(text)
+            print(text, file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = tell
+        yield
+
+
 def _load_project(options: argparse.Namespace) -> Any:
     from dosim import ProjectError, Simulation
+    from dosim.simulation.projects import LoadError
 
     try:
         sim = Simulation.from_project(options.target, seed=options.seed if options.seed is not None else 0)
+    except LoadError as error:
+        raise Refused(str(error)) from None
     except ProjectError as error:
         raise Refused(f"the project {options.target!r}: {error}") from None
     if sim.worker is None:
@@ -271,18 +311,37 @@ def _response_text(sim: Any, call: Any, response: Any) -> str:
 
 def _explain(options: argparse.Namespace) -> int:
     from dosim.explain import Story, explain, slowest
-    from dosim.trace import Trace
 
+    trace = _read_trace(options.trace)
     try:
-        trace = Trace.from_jsonl(options.trace)
         story = Story(trace)
         request = options.request if options.request is not None else slowest(story)
         print(explain(trace, request, story=story))
-    except OSError as error:
-        raise Refused(f"{options.trace} cannot be read ({error.strerror}): give a file that --trace wrote.") from None
     except ValueError as error:
         raise Refused(str(error)) from None
     return 0
+
+
+def _read_trace(path: str) -> Trace:
+    from dosim.trace import Trace
+
+    wanted = "Give a file of records, one JSON object a line, as `dosim run … --trace FILE` or"
+    wanted += " sim.trace.to_jsonl(FILE) writes it."
+    try:
+        trace = Trace.from_jsonl(path)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read ({error.strerror}): give a file that --trace wrote.") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{path} is no trace, it is not even text. {wanted}") from None
+    except ValueError as error:
+        found = re.match(r", line (\d+) ", str(error).removeprefix(path))
+        number = int(found[1]) if found else 1
+        line = Path(path).read_text("utf-8").split("\n")[number - 1].strip()
+        shown = line if len(line) <= 60 else f"{line[:60]}…"
+        raise Refused(f"{path}, line {number} is no trace record: {shown!r}. {wanted}") from None
+    if not trace.count:
+        raise Refused(f"{path} has no trace record. {wanted}")
+    return trace
 
 
 def _conformance(options: argparse.Namespace) -> int:

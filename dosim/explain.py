@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Final
 
-from dosim.trace import Segment, Trace, segments
+from dosim.trace import Segment, Trace, partition, segments
 from dosim.trace.records import RawRecord
-from dosim.trace.segments import by_request
+from dosim.trace.segments import by_request, cloudflare_attributes
+from dosim.trace.words import counted, exact
 
 #: What a learner adds up, and the states of `Segment` that belong to it, in the order in which they are told.
 PARTS: Final[dict[str, tuple[str, ...]]] = {
@@ -75,14 +76,6 @@ def part_of(state: str) -> str:
     return _PART_OF.get(state, state)
 
 
-def exact(us: int) -> str:
-    """A duration to the microsecond, in the largest unit that it fills: "45.000123 s", "5.309 ms", "300 µs"."""
-    if us < 1_000:
-        return f"{us} µs"
-    unit, size, digits = ("s", 1_000_000, 6) if us >= 1_000_000 else ("ms", 1_000, 3)
-    return f"{us / size:.{digits}f}".rstrip("0").rstrip(".") + f" {unit}"
-
-
 class Story:
     """A trace, indexed for telling: which request is whose, where it came from, and who was inside an object."""
 
@@ -110,7 +103,7 @@ class Story:
                 self._one_at_a_time = True
 
     def __repr__(self) -> str:
-        return f"<story of {len(self.records)} requests and calls, {len(self.trace)} records>"
+        return f"<story of {len(self.records)} requests and calls, {counted(len(self.trace), 'record')}>"
 
     @property
     def requests(self) -> list[int]:
@@ -294,8 +287,8 @@ class Sentence:
 class Explanation:
     """Where each microsecond of a request went. `print` it, or look at `sentences`, `segments` and `parts_us`.
 
-    `latency_us` is from the first record of the request to its answer, None while there is no answer; `sent_us` counts
-    from the simulation's start.
+    `latency_us` is from the sending to the answer, None while there is no answer or when the sending is not kept;
+    `sent_us` counts from the simulation's start.
     """
 
     request: int
@@ -304,6 +297,7 @@ class Explanation:
     latency_us: int | None
     told: tuple[Sentence, ...]
     segments: tuple[Segment, ...]
+    answered: bool
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -320,10 +314,17 @@ class Explanation:
         return {part: us for part, us in totals.items() if us}
 
     @property
+    def attributes(self) -> dict[str, float]:
+        """The waits by the names of Cloudflare's own traces (`queue_time_ms`, ...), milliseconds."""
+        return cloudflare_attributes(self.segments)
+
+    @property
     def sum(self) -> str:
         """The parts, and what they sum to."""
         whole_us = sum(self.parts_us.values())
-        together = "Together" if self.latency_us is not None else "So far"
+        together = "Together" if self.answered else "So far"
+        if self.answered and self.latency_us is None:
+            together = "Of what is kept, together"
         if not whole_us:
             return f"{together} no time at all: nothing in it took simulated time."
         parts = ", ".join(f"{exact(us)} {part}" for part, us in self.parts_us.items())
@@ -336,8 +337,10 @@ class Explanation:
         return "\n".join([self.heading, *lines, self.sum])
 
     def __repr__(self) -> str:
-        took = "no answer yet" if self.latency_us is None else exact(self.latency_us)
-        return f"<explanation of #{self.request}: {took}, {len(self.segments)} segments>"
+        took = "its beginning is not kept" if self.answered else "no answer yet"
+        if self.latency_us is not None:
+            took = exact(self.latency_us)
+        return f"<explanation of #{self.request}: {took}, {counted(len(self.segments), 'segment')}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -356,24 +359,19 @@ def explain(trace: Trace, request: int, *, story: Story | None = None) -> Explan
     """
     known = story if story is not None else Story(trace)
     if request not in known.records:
-        numbers = known.requests
-        shown = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
-        raise ValueError(
-            f"request={request} is not in the trace, which keeps {trace.retention!r} of its records"
-            + (f": give one of {shown}." if numbers else " and has no request at all.")
-        )
+        raise ValueError(_not_there(known, request))
     parts = known.segments(request)
     teller = _Teller(known, request)
     told = [*teller.of_segments(parts), *teller.of_events()]
     told.sort(key=lambda sentence: (sentence.start_us, sentence.duration_us > 0))
     records = known.records[request]
     end = known.answer(request)
-    latency_us = None if end is None else end[0] - records[0][0]
+    latency_us = None if end is None or not _opens(records[0]) else end[0] - records[0][0]
     if end is None:
         now = known.standing(request)
         told.append(Sentence(now.start_us, 0, f"Here the trace ends: it is still {_STANDING[now.state]} {now.actor}."))
     heading = _heading(known, request, records, end)
-    return Explanation(request, heading, records[0][0], latency_us, tuple(told), tuple(parts))
+    return Explanation(request, heading, records[0][0], latency_us, tuple(told), tuple(parts), end is not None)
 
 
 def slowest(story: Story) -> int:
@@ -388,6 +386,25 @@ def slowest(story: Story) -> int:
     return -max(took)[1]
 
 
+def _not_there(story: Story, request: int) -> str:
+    """Why a request is not in the trace, and which are."""
+    numbers = story.requests
+    retention = story.trace.retention
+    kept, fix = "", "."
+    if retention == "none":
+        kept = ", which keeps no records"
+    elif retention != "full":
+        kept = f", which keeps the {retention.replace('=', ' ')} records only"
+    if numbers:
+        shown = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
+        fix = f": give one of {shown}" + (", or make the simulation with retention='full'." if kept else ".")
+    elif kept:
+        fix = ": make the simulation with retention='full'."
+    else:
+        fix = ": it has no request at all. Send one first: sim.run(sim.client('Tokyo').fetch(url))."
+    return f"request={request} is not in the trace{kept}{fix}"
+
+
 def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecord | None) -> str:
     if records[0][2] == "call" and records[0][6][1] == "alarm":
         return _alarm_heading(story, request, records[0], end)
@@ -397,13 +414,13 @@ def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecor
         sent += " or before (its first records are no longer kept)"
     if end is None:
         return f"{sent}, has no answer yet."
-    took = exact(end[0] - records[0][0])
+    took = f" after {exact(end[0] - records[0][0])}" if _opens(records[0]) else ""
     if end[2] == "response":
-        return f"{sent}, was answered {end[6][0]} after {took}."
+        return f"{sent}, was answered {end[6][0]}{took}."
     if end[2] == "failed":
-        return f"{sent}, failed with status 500 after {took}: {last_line(end[6][0])}"
+        return f"{sent}, failed with status 500{took}: {last_line(end[6][0])}"
     well = bool(end[6][0]) if end[2] == "result" else end[2] == "return"
-    return f"{sent}, {'was answered' if well else 'failed'} after {took}."
+    return f"{sent}, {'was answered' if well else 'failed'}{took}."
 
 
 def _alarm_heading(story: Story, request: int, first: RawRecord, end: RawRecord | None) -> str:
@@ -432,6 +449,11 @@ class _Teller:
         self.request = request
         self.root = story.root(request)
         self.family = story.family(request)
+        self._partitions: dict[int, list[Segment]] = {}
+        self._lives: dict[int, tuple[int, int]] = {}
+        for member in self.family:
+            end = story.answer(member)
+            self._lives[member] = (story.records[member][0][0], story.last_us if end is None else end[0])
         self._left_us = {raw[4]: raw[0] for member in self.family for raw in story.records[member] if raw[2] == "leave"}
 
     def of_segments(self, parts: Iterable[Segment]) -> Iterator[Sentence]:
@@ -458,12 +480,49 @@ class _Teller:
         return self.story.what(request)
 
     def _told(self, segment: Segment) -> str:
-        took = exact(segment.duration_us)
+        took = self._took(segment)
         teller = getattr(self, "_" + segment.state.replace(" ", "_"), None)
         if teller is None:
             return f"{took} {segment.state} at {segment.actor}."
         text: str = teller(segment, took)
         return capital(text)
+
+    def _took(self, segment: Segment) -> str:
+        """How long a stretch was; of one that began or went on while the request waited for others, the whole too."""
+        part_us, whole = segment.duration_us, self._whole(segment)
+        if part_us == whole.duration_us:
+            return exact(part_us)
+        more = "another " if segment.start_us > whole.start_us else ""
+        return f"{more}{exact(part_us)} ({exact(whole.duration_us)} in all)"
+
+    def _whole(self, segment: Segment) -> Segment:
+        """The stretch of the call's own life that a segment is a part of: the segment itself, if it is all of it."""
+        if segment.child:
+            return segment
+        request = segment.request
+        if request not in self._partitions:
+            self._partitions[request] = partition(self.story.records.get(request, ()))
+        around = (
+            whole
+            for whole in self._partitions[request]
+            if whole.state == segment.state and whole.start_us <= segment.start_us and segment.end_us <= whole.end_us
+        )
+        return next(around, segment)
+
+    def _answer(self, segment: Segment) -> str:
+        """ "the answer", with whose it is where other calls were under way at the same time."""
+        whole = self._whole(segment)
+        path, above = set(), segment.request
+        while above not in path:
+            path.add(above)
+            head = self.story.records[above][0]
+            above = int(str(head[6][0])) if head[2] == "call" and head[6][0] in self._lives else above
+        others = any(
+            start_us < whole.end_us and whole.start_us < end_us
+            for member, (start_us, end_us) in self._lives.items()
+            if member not in path
+        )
+        return f"the answer of {self.story.what(segment.request)}" if others else "the answer"
 
     def _client_link(self, segment: Segment, took: str) -> str:
         colo = next((str(r[6][0]) for r in self.story.records[segment.request] if r[2] == "edge"), "")
@@ -483,7 +542,10 @@ class _Teller:
         return f"the call {self.story.what(segment.request)} travelled {took}{self._way(segment.request)}."
 
     def _hop_back(self, segment: Segment, took: str) -> str:
-        return f"the answer travelled {took}{self._way(segment.request, back=True)}."
+        answer = self._answer(segment)
+        if self._whole(segment).start_us < segment.start_us:
+            return f"{answer} was under way {took}."
+        return f"{answer} travelled {took}{self._way(segment.request, back=True)}."
 
     def _way(self, request: int, *, back: bool = False) -> str:
         for raw in self.story.records[request]:
@@ -543,4 +605,5 @@ class _Teller:
         if left_us is not None and segment.end_us <= left_us:
             call = self.story.what(segment.request)
             return f"the call {call} left {took} later, when its caller's writes were confirmed."
-        return f"the answer waited {took} in the output gate of {segment.actor}, until its writes were confirmed."
+        gate = f"the output gate of {segment.actor}"
+        return f"{self._answer(segment)} waited {took} in {gate}, until its writes were confirmed."

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dosim import ProjectError, Simulation
 from dosim.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,6 +111,20 @@ def test_png_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["run", "ten-by-five", "--variant", "input-gates", "--png", str(file)]) == 0
     assert file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 10_000
     assert capsys.readouterr().err == f"{file} written\n"
+
+
+def test_every_scenario_draws_and_help_says_who_takes_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    `one-instance` draws a picture too, and `--help` names the scenario of an option that not all of them take.
+    """
+    file = tmp_path / "one.png"
+
+    assert main(["run", "one-instance", "--requests", "5", "--png", str(file)]) == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "each request's handler takes (of ten-by-five)" in told and "--png FILE draw the timeline --code" in told
 
 
 def test_code_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,7 +240,7 @@ REFUSALS = [
         "--trace takes one trace and every variant has its own: choose one with",
     ),
     (["run", "ten-by-five", "--city", "Tokyo"], "--city is no option of the scenario ten-by-five: leave it out."),
-    (["run", "one-instance", "--png", "x.png"], "--png is no option of the scenario one-instance: leave it out."),
+    (["run", "one-instance", "--seconds", "5"], "--seconds is no option of the scenario one-instance: leave it out."),
     (["run", str(PROJECT), "--requests", "3"], "--requests is no option of a project: leave it out. It takes --city"),
     (["run", str(PROJECT), "--city", "Tokio"], "--city: unknown city 'Tokio': did you mean Tokyo?"),
     (["run", str(PROJECT), "--city", "95,10"], "--city 95,10: (95.0, 10.0) is not on the globe"),
@@ -287,6 +302,106 @@ def test_file_that_is_no_trace_is_refused(tmp_path: Path, capsys: pytest.Capture
     capsys.readouterr()
     assert main(["explain", str(file), "99"]) == 2
     assert "request=99 is not in the trace" in capsys.readouterr().err
+
+    readme = ROOT / "README.md"
+    assert main(["explain", str(readme)]) == 2
+    assert capsys.readouterr().err == (
+        f"dosim: {readme}, line 1 is no trace record: '# dosim'. Give a file of records, one JSON object a line, as"
+        " `dosim run … --trace FILE` or sim.trace.to_jsonl(FILE) writes it.\n"
+    )
+    file.write_bytes(b"\x89PNG")
+    assert main(["explain", str(file)]) == 2
+    assert f"{file} is no trace, it is not even text. Give" in capsys.readouterr().err
+    file.write_text("", "utf-8")
+    assert main(["explain", str(file)]) == 2
+    assert f"{file} has no trace record. Give" in capsys.readouterr().err
+
+
+TOP = "from workers import DurableObject, Response, WorkerEntrypoint\n"
+#: name -> (what is wrong in the entry module, the paragraph's beginning, what it says to do).
+BROKEN = {
+    "a missing colon": (
+        f"{TOP}class Counter(DurableObject)\n    pass\n",
+        "src/entry.py, line 2: SyntaxError: expected ':' in `class Counter(DurableObject)`. ",
+        "Correct that line",
+    ),
+    "a module that is not there": (
+        f"{TOP}\nimport no_such_package\n",
+        "src/entry.py, line 3: ModuleNotFoundError: No module named 'no_such_package'. ",
+        "vendor it into python_modules/",
+    ),
+    "a name that js lacks": (
+        "from js import NoSuchThing\n",
+        "src/entry.py, line 1: ImportError: cannot import name 'NoSuchThing' from 'js'. ",
+        "dosim's `js` does not have it, it has Array,",
+    ),
+    "an exception": (
+        f"{TOP}def f():\n    raise ValueError('two\\nlines')\nf()\n",
+        "src/entry.py, line 3: ValueError: two lines in `raise ValueError('two\\nlines')`. ",
+        "before any request",
+    ),
+    "an exception in another module": (
+        "import helper\n",
+        "src/helper.py, line 2: KeyError: 'k' in `y = {}['k']`. ",
+        "before any request",
+    ),
+    "the end of the process": (
+        "raise SystemExit(3)\n",
+        "src/entry.py, line 1: SystemExit: 3 in `raise SystemExit(3)`. ",
+        "before any request",
+    ),
+    "a name that is exported and missing": (
+        "__all__ = ['Missing']\n",
+        "src/entry.py: AttributeError: module 'entry' has no attribute 'Missing'. ",
+        "correct it",
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_project_that_does_not_load_is_refused(broken: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    One paragraph: file, line, error, what to do; exit code 2, and no traceback.
+    """
+    source, beginning, fix = BROKEN[broken]
+    (project / "src" / "helper.py").write_text("x = 1\ny = {}['k']\n", "utf-8")
+    (project / "src" / "entry.py").write_text(source, "utf-8")
+
+    assert main(["run", str(project)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"dosim: {beginning}") and fix in err and err.count("\n") == 1
+
+
+def test_project_that_does_not_load_keeps_its_error(project: Path) -> None:
+    """
+    From Python the same paragraph is a ProjectError, raised from the error itself.
+    """
+    (project / "src" / "entry.py").write_text("import helper.nothing\n", "utf-8")
+
+    with pytest.raises(ProjectError, match=r"src/entry\.py, line 1: ModuleNotFoundError") as raised:
+        Simulation.from_project(project)
+    assert isinstance(raised.value.__cause__, ModuleNotFoundError)
+
+
+def test_warning_is_told_once(project: Path) -> None:
+    """
+    A module that warns in every isolate that loads it, and a handler that then fails: one line on standard error.
+    """
+    source = (
+        f"import warnings\n{WORKER}".replace("class Counter", "warnings.warn('hear me')\nclass Counter", 1)
+        .replace("n = (await", "for _ in range(3):\n            warnings.warn('and me')\n        n = (await")
+        .replace("return Response", "await self.env.COUNTER.getByName('b').increment()\n        import no_such\n#")
+    )
+    (project / "src" / "entry.py").write_text(source, "utf-8")
+    told = dosim("run", str(project), "--city", "Cape Town", PYTHONWARNINGS="always")
+
+    assert told.returncode == 1 and told.stdout.startswith("GET ")
+    assert told.stderr.splitlines()[:2] == [
+        "dosim: src/entry.py, line 5: UserWarning: hear me",
+        "dosim: src/entry.py, line 9: UserWarning: and me",
+    ]
+    assert told.stderr.count("Warning") == 2 and told.stderr.count("no_such") == 1
 
 
 def test_conformance_runs_a_recorded_project(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import dosim
 from dosim import Simulation, Trace
-from dosim.explain import Story, exact, explain, slowest
+from dosim.explain import Story, explain, slowest
+from dosim.trace.words import exact
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 
@@ -222,6 +223,110 @@ def test_unknown_request_is_refused_with_those_there_are() -> None:
         sim.explain(99)
 
 
+def test_trace_that_keeps_the_last_records_says_so() -> None:
+    """
+    A request that is not kept is refused with what the trace keeps and how to keep everything.
+    """
+    sim = world(retention="last=5")
+    fetched(sim, "awaits", "Tokyo", "Lagos")
+    with pytest.raises(ValueError, match=r"not in the trace, which keeps the last 5 records only.*retention='full'"):
+        sim.explain(99)
+
+    nothing = world(retention="none")
+    fetched(nothing, "awaits", "Tokyo")
+    with pytest.raises(ValueError, match=r"which keeps no records: make the simulation with retention='full'\.$"):
+        nothing.explain(1)
+
+
+def test_request_whose_beginning_is_not_kept_has_no_latency() -> None:
+    """
+    With the last records only, a latency would be counted from the wrong moment: there is none.
+    """
+    sim = world(retention="last=5")
+    fetched(sim, "awaits", "Tokyo")
+    told = sim.explain(1)
+
+    assert told.latency_us is None
+    assert "its first records are no longer kept" in told.heading
+    assert told.heading.endswith("was answered 200.")
+
+
+def test_waits_have_the_names_of_the_platforms_own_traces() -> None:
+    """
+    `attributes` gives the waits in milliseconds by Cloudflare's names.
+    """
+    sim = world(concurrency="one-at-a-time")
+    calls = fetched(sim, "awaits", "Tokyo", "Lagos")
+    told = [sim.explain(number) for number in (1, 2)]
+    in_line_us = [explanation.parts_us.get("waiting in line", 0) for explanation in told]
+
+    assert calls
+    assert max(in_line_us) > 0
+    assert [explanation.attributes["queue_time_ms"] for explanation in told] == [us / 1000 for us in in_line_us]
+    assert set(told[0].attributes) == {"queue_time_ms", "input_gate_lock_wait_ms"}
+
+
+class Child(DurableObject):
+    async def work(self, seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        return "worked"
+
+
+class Parent(WorkerEntrypoint):
+    async def fetch(self, request: Any) -> Response:
+        works = [self.env.CHILD.getByName(f"c{n}").work(n) for n in (1, 3)]
+        return Response(",".join(await asyncio.gather(*works)))
+
+
+def test_calls_side_by_side_are_told_with_their_true_durations() -> None:
+    """
+    Of a call that was under way while another was awaited, a sentence gives the rest and the whole.
+    """
+    sim = Simulation(Parent, durable_objects={"CHILD": Child}, network=None)
+    call = sim.client("Tokyo").fetch("https://desk.example/")
+    sim.run(call)
+
+    assert [sentence for sentence in sim.explain(call).sentences if "timer" in sentence] == [
+        "Child('c1').work awaited a timer for 1 s; the input gate was open meanwhile.",
+        "Child('c3').work awaited a timer for another 2 s (3 s in all); the input gate was open meanwhile.",
+    ]
+
+
+def test_answers_under_way_together_are_named_with_their_whole_way() -> None:
+    """
+    Where several answers are under way, each is named; the part that was not told yet comes with the whole.
+    """
+
+    class Twins(WorkerEntrypoint):
+        async def fetch(self, request: Any) -> Response:
+            children = [self.env.CHILD.getByName(f"c{n}") for n in range(6)]
+            return Response(",".join(await asyncio.gather(*[child.work(0) for child in children])))
+
+    sim = Simulation(Twins, durable_objects={"CHILD": Child})
+    client = sim.client("Tokyo")
+    sim.run(client.fetch("https://desk.example/"))
+    call = client.fetch("https://desk.example/")
+    sim.run(call)
+    took = {r.request: -r.t_us for r in sim.trace.of_kind("reply")}
+    for record in sim.trace.of_kind("result"):
+        took[record.request] += record.t_us
+    told = sim.explain(call)
+    answers = {
+        segment.request: sentence.text
+        for segment, sentence in zip(told.segments, told.told, strict=True)
+        if segment.state == "hop back"
+    }
+
+    assert len(answers) > 1
+    for at, (request, text) in enumerate(answers.items()):
+        name = Story(sim.trace).what(request)
+        if at:
+            assert text.startswith(f"The answer of {name} was under way another ")
+            assert text.endswith(f" ({took[request]} µs in all).")
+        else:
+            assert text == f"The answer of {name} travelled {took[request]} µs inside NRT."
+
+
 def test_repr_and_html_are_for_reading() -> None:
     """
     The repr says how long and how many; the table escapes what code has said.
@@ -229,7 +334,7 @@ def test_repr_and_html_are_for_reading() -> None:
     sim = world()
     told = sim.explain(fetched(sim, "throws", "Tokyo")[0])
 
-    assert repr(told) == "<explanation of #1: 1 s, 1 segments>"
+    assert repr(told) == "<explanation of #1: 1 s, 1 segment>"
     assert told._repr_html_().count("no such desk &lt;b&gt;") == 3 and "desk <b>" not in told._repr_html_()
 
 

@@ -87,7 +87,7 @@ class Stub:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
-        method = _RemoteMethod(self._world, self._link, name)
+        method = RemoteMethod(self._world, self._link, name)
         self.__dict__[name] = method
         return method
 
@@ -154,7 +154,7 @@ def abort_error(error: JsException) -> AbortError:
     return aborted
 
 
-class _RemoteMethod:
+class RemoteMethod:
     """`stub.method`: calling it sends an RPC at once."""
 
     __slots__ = ("_link", "_name", "_world")

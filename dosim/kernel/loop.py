@@ -181,7 +181,7 @@ class Loop(asyncio.AbstractEventLoop):
         future: Future[None] = Future(loop=self)
         scope = SCOPE.get()
         if scope is None:
-            self.after(0, _complete, future)
+            self.after(0, complete, future)
         else:
             self.after(0, scope.io_due, (future, what))
         return future
@@ -424,6 +424,7 @@ def _run_timer(timer: Timer) -> None:
     timer.run()
 
 
-def _complete(future: asyncio.Future[None]) -> None:
+def complete(future: asyncio.Future[None]) -> None:
+    """Complete a future that may have been cancelled meanwhile."""
     if not future.done():
         future.set_result(None)

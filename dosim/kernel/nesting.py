@@ -118,12 +118,12 @@ def _warn_of_nest_asyncio(outer: asyncio.AbstractEventLoop | None) -> None:
             " continuation, which has the same API and is installed with dosim: import nest_asyncio2;"
             " nest_asyncio2.apply(). dosim itself needs neither: sim.run() and await sim.arun() work in any cell.",
             RuntimeWarning,
-            stacklevel=_level_outside(),
+            stacklevel=level_outside(),
         )
 
 
-def _level_outside() -> int:
-    """The `stacklevel` for `_warn_of_nest_asyncio` to point at the line that called dosim."""
+def level_outside() -> int:
+    """The `stacklevel` with which `warnings.warn` in the caller points at the line of user code that led there."""
     level, frame = 1, sys._getframe(1)
     while frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
         level, frame = level + 1, frame.f_back

@@ -6,7 +6,8 @@ from dosim.network.backbone import Link, great_circle_km
 from dosim.network.cities import City, Place, UnknownCity
 from dosim.network.constants import CONSTANTS, Constant
 from dosim.network.network import Network
-from dosim.network.placement import HINTS, JURISDICTIONS
+from dosim.network.placement import HINTS
+from dosim.platform.facts import JURISDICTIONS
 
 __all__ = [
     "CONSTANTS",

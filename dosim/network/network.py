@@ -25,6 +25,7 @@ from dosim.network.constants import (
     SAME_COLO_US,
 )
 from dosim.network.routing import Router, world_router
+from dosim.platform.facts import DEFAULT_CITY
 from dosim.trace.tables import html_table
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 #: Path delay up to which two places are one metro area, microseconds.
 METRO_US = fibre_us(METRO_KM * LAND_DETOUR)
-
-#: Where calls come from that name no place. Assumed: most public services are run from Northern Virginia.
-DEFAULT_CITY = "Ashburn"
 
 
 class Network:

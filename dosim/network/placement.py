@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Final
 
 from dosim.network.cities import City
+from dosim.platform.facts import JURISDICTIONS
 
 #: Location hints, and the city that stands for the region when none of its colos hosts objects. The hints are
 #: documented (developers.cloudflare.com/durable-objects/reference/data-location; `apac-ne` and `apac-se` since
@@ -29,9 +30,6 @@ HINTS: Final[dict[str, str]] = {
     "afr": "Johannesburg",
     "me": "Dubai",
 }
-
-#: Documented: eu, fedramp, us (since 2026-06-26). `fedramp-high` is in the published types alone.
-JURISDICTIONS: Final = ("eu", "us", "fedramp", "fedramp-high")
 
 
 def in_region(city: City, hint: str) -> bool:

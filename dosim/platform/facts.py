@@ -44,7 +44,7 @@ ALARM_BACKOFF_MAX: Final = 9
 ALARM_RETRIES: Final = 6
 #: A retry comes up to this share later, drawn at random. workerd alarm-scheduler.h; recorded 1.00 to 1.25.
 ALARM_RETRY_JITTER: Final = 0.25
-#: Redirects that `fetch` follows. Fetch standard.
+#: Redirects that `fetch` follows. Fetch standard; workerd's MAX_REDIRECT_COUNT.
 REDIRECT_LIMIT: Final = 20
 
 BLOCK_TIMEOUT_TEXT: Final = (
@@ -115,4 +115,6 @@ TABLE: Final[dict[str, tuple[str, str, str]]] = {
     "jurisdictions": ("jurisdictions exist", "documented: data location", "recorded: refused"),
 }
 
+#: Documented: eu, fedramp, us (since 2026-06-26; developers.cloudflare.com/durable-objects/reference/data-location).
+#: `fedramp-high` is in the published types alone.
 JURISDICTIONS: Final = ("eu", "fedramp", "fedramp-high", "us")

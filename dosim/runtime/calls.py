@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dosim.kernel.loop import SCOPE, Timer
+from dosim.kernel.loop import SCOPE, Timer, complete
 from dosim.kernel.tasks import Future
 from dosim.web.errors import JsException
 
@@ -100,6 +100,8 @@ class Call:
         return self.via == "fetch"
 
     def __repr__(self) -> str:
+        if self.via == "client":
+            return f"#{self.id} {self.method} from {self.target}"
         return f"#{self.id} {self.target}.{self.method}"
 
 
@@ -202,12 +204,6 @@ class Event:
         self.user_code = user_code or starts
         self.held_by = ""
         self.ready_us = 0
-
-
-def complete(future: asyncio.Future[None]) -> None:
-    """Complete a future that may have been cancelled meanwhile."""
-    if not future.done():
-        future.set_result(None)
 
 
 def settle(outcome: tuple[asyncio.Future[Any], Any, BaseException | None]) -> None:

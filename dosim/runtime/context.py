@@ -65,6 +65,11 @@ class DurableObjectContext:
         self._instance.abort(ABORT_TEXT if reason is None else reason)
         raise DurableObjectAbort(reason or "Durable Object abort requested")
 
+    def __getattr__(self, name: str) -> Any:
+        if "WebSocket" in name or name == "getTags":
+            raise AttributeError(f"ctx.{name}: dosim does not have WebSockets yet.")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def __repr__(self) -> str:
         return f"<ctx of {self._instance.label}>"
 

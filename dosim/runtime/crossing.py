@@ -36,22 +36,23 @@ def as_error(error: BaseException) -> JsException:
     """An error thrown by a handler, as its caller gets it. Of its own flags only `retryable`, `overloaded` cross."""
     flags = {name: True for name in ("retryable", "overloaded") if getattr(error, name, False) is True}
     crossed = JsException(traceback_text(error), "PythonError", remote=True, **flags)
-    return _with_notes(crossed, error)
+    return with_notes(crossed, error)
 
 
 def as_local(error: BaseException) -> JsException:
     """An error of a Python callback that came back through JavaScript inside the object: no flags."""
-    return _with_notes(JsException(traceback_text(error), "PythonError"), error)
+    return with_notes(JsException(traceback_text(error), "PythonError"), error)
 
 
 def as_reset(error: BaseException) -> JsException:
     """An error that reset the object, as everyone in flight gets it: no `remote`, but `durableObjectReset`."""
     if isinstance(error, JsException) and getattr(error, "durableObjectReset", False):
         return error
-    return _with_notes(JsException(traceback_text(error), "PythonError", durableObjectReset=True), error)
+    return with_notes(JsException(traceback_text(error), "PythonError", durableObjectReset=True), error)
 
 
-def _with_notes(crossed: JsException, error: BaseException) -> JsException:
+def with_notes(crossed: JsException, error: BaseException) -> JsException:
+    """`crossed` with the notes of the error that it stands for."""
     for note in getattr(error, "__notes__", ()):
         crossed.add_note(note)
     return crossed

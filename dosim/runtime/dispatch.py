@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from types import CodeType, CoroutineType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from dosim.runtime.crossing import as_error
+from dosim.runtime.crossing import as_error, with_notes
 from dosim.web.errors import DurableObjectAbort, JsException, type_error
 
 if TYPE_CHECKING:
@@ -115,5 +115,5 @@ def finish(instance: Instance, call: Call, result: Any) -> None:
 def _refusal(error: Exception) -> JsException:
     """A result that cannot be sent: a JavaScript error keeps its name, the SDK's own TypeError has a traceback."""
     if isinstance(error, JsException):
-        return JsException(error.message, error.name, remote=True)
+        return with_notes(JsException(error.message, error.name, remote=True), error)
     return as_error(error)

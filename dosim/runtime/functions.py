@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dosim.platform.facts import RPC_LIMIT_BYTES
 from dosim.runtime.calls import Call
 from dosim.runtime.crossing import as_error
-from dosim.web.errors import JsException
+from dosim.web.errors import JsException, noted
 from dosim.web.ids import DurableObjectId
 from dosim.web.sizes import serialized_size
 from dosim.web.values import weighed_clone
@@ -219,7 +219,10 @@ class Functions:
                 'Could not serialize object of type "DurableObjectId". This type does not support serialization.',
                 "DataCloneError",
             )
-        raise JsException(_PROXY_TEXT, "DataCloneError")
+        raise noted(
+            JsException(_PROXY_TEXT, "DataCloneError"),
+            f"It is a {type(value).__name__}: plain data and functions can be sent, so send a dict of its fields.",
+        )
 
 
 def is_instance(owner: Any) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.loop import Timer
-from dosim.runtime.calls import Event, Flow
+from dosim.runtime.calls import Event, Flow, settle
 
 if TYPE_CHECKING:
     from dosim.runtime.instance import Instance
@@ -202,18 +202,9 @@ class CriticalSection(InputGate):
         self.instance.section_ended(self, ok=failure is None)
         self.hand_over(parent)
         parent.holder = ""
-        continuation = Event(_settle_section, (self.done, value, failure), self.flow, self.kind)
+        continuation = Event(settle, (self.done, value, failure), self.flow, self.kind)
         continuation.ready_us = self.instance.loop.now_us
         self.instance.begin_turn(parent, continuation)
-
-
-def _settle_section(outcome: tuple[asyncio.Future[Any], Any, BaseException | None]) -> None:
-    future, value, error = outcome
-    if not future.done():
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
 
 
 def _due_again(due: tuple[InputGate, Timer, Flow]) -> None:

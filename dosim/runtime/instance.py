@@ -19,7 +19,7 @@ from dosim.runtime.crossing import as_error, as_reset
 from dosim.runtime.dispatch import call_method
 from dosim.runtime.gates import CriticalSection, InputGate
 from dosim.storage.engine import CommitFailed
-from dosim.web.errors import DurableObjectAbort, JsException
+from dosim.web.errors import DurableObjectAbort, JsException, noted
 
 if TYPE_CHECKING:
     from dosim.kernel.loop import Scope, Timer
@@ -299,7 +299,9 @@ class Instance:
 
     def _block_finished(self, section: CriticalSection, _: Any, error: BaseException | None) -> BaseException | None:
         if error is not None:
-            self.reset(as_reset(error))
+            by = f"{section.call!r}" if section.call is not None else "the constructor"
+            at = f"thrown at t={self.loop.time_us() / 1e6:.6f}s in blockConcurrencyWhile by {by}"
+            self.reset(noted(as_reset(error), f"{at}: a failure in there resets {self.label}"))
         return None
 
     def section_started(self, section: CriticalSection) -> None:

@@ -13,17 +13,6 @@ from dosim.web.values import js_text
 if TYPE_CHECKING:
     from dosim.storage.engine import Storage
 
-_OPTIONS: Final = (
-    "start",
-    "startAfter",
-    "end",
-    "prefix",
-    "reverse",
-    "limit",
-    "allowConcurrency",
-    "noCache",
-    "allowUnconfirmed",
-)
 _SNAKE: Final = {"start_after": "startAfter", "allow_concurrency": "allowConcurrency", "no_cache": "noCache"}
 
 

@@ -6,7 +6,6 @@ on one stub never overtake each other: calls arrive in the order in which they l
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dosim.runtime.calls import Call, settle
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 #: The detail of a call that crosses no network.
 _NOWHERE = ("", "", 0)
-
-Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
 
 
 class Routes:

@@ -5,12 +5,18 @@ Reads the runtime's queues and keeps nothing itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dosim.runtime.calls import Call
     from dosim.runtime.host import ObjectHost
     from dosim.runtime.world import World
+
+
+#: A drawing has at most this many lines, and names at most this many calls in one.
+LINES = 20
+NAMED = 10
 
 
 class Waits:
@@ -56,21 +62,22 @@ class Waits:
     def drawing(self) -> list[str]:
         """Every request without an answer and what it waits for, in sentences; then the cycle, if they form one."""
         calls = self._open_calls()
-        lines = []
-        for call, host in calls:
-            made = [other for other, _ in calls if other.parent is call]
-            if call in host.waiting:
-                lines.append(f"{call!r} waits until {host.label} has answered {_chains(host)}")
-            elif made:
-                lines.append(f"{call!r} waits for {', '.join(map(repr, made))}")
-            elif call.task is None:
-                lines.append(f"{call!r} waits at the input gate of {host.label}")
-            elif host.instance is not None and host.instance.timers:
-                lines.append(f"{call!r} waits for a timer, or for an Event, Lock or Future of its own code")
-            else:
-                lines.append(
-                    f"{call!r} waits for something in its own code that nobody completes (Event, Lock, Future)"
-                )
+        children: dict[Call, dict[Call, None]] = {}
+        here = {call for call, _ in calls}
+        outside: dict[Call, None] = {}  # requests in Workers, which wait for calls in objects
+        for call, _ in calls:
+            child = call
+            while (parent := child.parent) is not None:
+                children.setdefault(parent, {})[child] = None
+                if parent not in here:
+                    outside[parent] = None
+                child = parent
+        first = sorted(outside, key=lambda call: call.id)[:LINES]
+        lines = [f"{call!r} waits for {_named([*children[call]])}" for call in first]
+        lines += [_waits(call, host, [*children.get(call, ())]) for call, host in calls[: LINES - len(lines)]]
+        left = len(outside) + len(calls) - len(lines)
+        if left:
+            lines.append(f"and {left} more wait")
         ring = _ring({(call.parent.target, host.label) for call, host in calls if call.parent is not None})
         return [*lines, f"cycle: {' -> '.join(ring)}"] if ring else lines
 
@@ -80,6 +87,24 @@ class Waits:
             inside = [*host.instance.in_flight] if host.instance is not None else []
             found += [(call, host) for call in (*inside, *host.waiting)]
         return sorted(found, key=lambda entry: entry[0].id)
+
+
+def _waits(call: Call, host: ObjectHost, made: Sequence[Call]) -> str:
+    """What a call in an object, or at its door, waits for."""
+    if call in host.waiting:
+        return f"{call!r} waits until {host.label} has answered {_chains(host)}"
+    if made:
+        return f"{call!r} waits for {_named(made)}"
+    if call.task is None:
+        return f"{call!r} waits at the input gate of {host.label}"
+    if host.instance is not None and host.instance.timers:
+        return f"{call!r} waits for a timer, or for an Event, Lock or Future of its own code"
+    return f"{call!r} waits for something in its own code that nobody completes (Event, Lock, Future)"
+
+
+def _named(calls: Sequence[Call]) -> str:
+    shown = ", ".join(map(repr, calls[:NAMED]))
+    return shown if len(calls) <= NAMED else f"{shown} and {len(calls) - NAMED} more"
 
 
 def _chains(host: ObjectHost) -> str:

@@ -9,8 +9,8 @@ from contextvars import Context
 from types import CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from dosim.kernel.loop import SCOPE, Timer
-from dosim.runtime.calls import Call, complete
+from dosim.kernel.loop import SCOPE, Timer, complete
+from dosim.runtime.calls import Call
 from dosim.runtime.context import keep_until_done
 from dosim.runtime.crossing import as_error
 from dosim.runtime.dispatch import relaxed

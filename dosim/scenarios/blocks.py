@@ -129,11 +129,6 @@ def html_text(blocks: Sequence[Block]) -> str:
     return "".join(block.html() for block in blocks)
 
 
-def counted(number: int, word: str) -> str:
-    """ "1 request", "10 requests"."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def _plain(words: str) -> str:
     """Words that `rich` is not to read as markup."""
     return words.replace("[", "\\[")

@@ -10,12 +10,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dosim.scenarios.blocks import Block, Code, Paragraph, Table, counted, html_text, plain_text
+from dosim.scenarios.blocks import Block, Code, Paragraph, Table, html_text, plain_text
 from dosim.scenarios.ten_by_five import check_requests
 from dosim.simulation import Simulation
 from dosim.trace import Trace
+from dosim.trace.words import counted
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: The project that is run: it would run on the platform as it is.
 PROJECT: Final = Path(__file__).parent / "one_instance_project"
@@ -28,8 +32,10 @@ COLUMNS: Final = ("the object's number", "from", "colo", "the Worker's global", 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request: what the Worker's global and the object's attribute said, and when (microseconds from the start)."""
+    """One request: its number in the trace, what the Worker's global and the object's attribute said, and when
+    (microseconds from the start)."""
 
+    request: int
     city: str
     colo: str
     worker_global: int
@@ -85,6 +91,14 @@ class OneInstance:
         source = [Code((PROJECT / "src" / "entry.py").read_text("utf-8"))] if code else []
         return [Paragraph(self.claim), *source, self.summary(), self.table()]
 
+    def figure(self, **options: Any) -> Figure:
+        """The timeline: the requests in the order in which they reached the object (the first 60), and the object."""
+        from dosim.views import Panel, panels
+
+        names = {row.request: row.city for row in self.rows}
+        panel = Panel(self.trace, tuple(names), "one-instance", self.claim, names=names)
+        return panels([panel], x_label="seconds after all requests were sent", **options)
+
     def to_json(self) -> dict[str, object]:
         return {
             "scenario": "one-instance",
@@ -100,7 +114,10 @@ class OneInstance:
         return plain_text(self.blocks())
 
     def __repr__(self) -> str:
-        return f"<one-instance: {len(self.rows)} requests, {self.workers} Workers, {self.instances} object>"
+        return (
+            f"<one-instance: {counted(len(self.rows), 'request')}, {counted(self.workers, 'Worker')},"
+            f" {counted(self.instances, 'object')}>"
+        )
 
     def _repr_html_(self) -> str:
         return html_text(self.blocks())
@@ -119,6 +136,7 @@ def run(*, requests: int = 100, seed: int | str = 0) -> OneInstance:
     parents = {record.detail["caller"]: record.request for record in sim.trace.of_kind("call")}
     rows = [
         Row(
+            call.request,
             city,
             sim.network.entry(city).colo,
             answer["worker"],

@@ -46,7 +46,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
             "one-instance",
             "a hundred requests from everywhere meet a hundred Worker instances, and one object",
             "dosim.scenarios.one_instance",
-            frozenset({"requests", "seed", "json", "trace", "code"}),
+            frozenset({"requests", "seed", "json", "png", "trace", "code"}),
         ),
     )
 }

@@ -14,12 +14,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from dosim.explain import Explanation, Story, exact, explain, part_of
+from dosim.explain import Explanation, Story, explain, part_of
 from dosim.scenarios import desks
-from dosim.scenarios.blocks import Block, Code, Heading, Paragraph, Table, counted, html_text, plain_text
+from dosim.scenarios.blocks import Block, Code, Heading, Paragraph, Table, html_text, plain_text
 from dosim.scenarios.registry import BadArgument, did_you_mean
 from dosim.simulation import Client, ClientCall, Simulation
 from dosim.trace import Segment, Trace
+from dosim.trace.words import counted, exact
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -202,7 +203,8 @@ class Result:
 
     def __repr__(self) -> str:
         return (
-            f"<{self.variant.name}: {len(self.rows)} requests, the last waited {seconds_text(self.rows[-1].waited_us)}>"
+            f"<{self.variant.name}: {counted(len(self.rows), 'request')}, the last waited"
+            f" {seconds_text(self.rows[-1].waited_us)}>"
         )
 
     def _repr_html_(self) -> str:
@@ -268,7 +270,7 @@ class TenByFive:
 
     def __repr__(self) -> str:
         names = ", ".join(result.variant.name for result in self.results)
-        return f"<ten-by-five: {self.requests} requests of {self.seconds:g} s, seed={self.seed!r}: {names}>"
+        return f"<ten-by-five: {counted(self.requests, 'request')} of {self.seconds:g} s, seed={self.seed!r}: {names}>"
 
     def _repr_html_(self) -> str:
         return html_text(self.blocks())

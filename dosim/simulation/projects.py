@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,10 @@ from dosim.workers.entrypoints import DurableObject, WorkerEntrypoint
 
 if TYPE_CHECKING:
     from dosim.project import ProjectConfig
+
+
+class LoadError(ProjectError):
+    """The project's modules do not load: file, line, error and fix in one paragraph. `__cause__` is the error."""
 
 
 def shims() -> dict[str, ModuleType]:
@@ -40,8 +46,14 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
         def load() -> LoadedIsolate:
             isolate = Isolate(config.folder, config.main, modules, python_version=config.python_version)
             isolate.builtins["print"] = simulated_print
-            isolate.load()
-            classes = isolate.exported(DurableObject)
+            try:
+                isolate.load()
+                classes = isolate.exported(DurableObject)
+                worker = isolate.exported(WorkerEntrypoint).get("Default")
+            except ProjectError:
+                raise
+            except (Exception, SystemExit) as error:  # whatever the project's own modules raise
+                raise LoadError(_failure(error, isolate.folder, config.main, modules)) from error
             for binding in config.durable_objects:
                 if binding.class_name not in classes:
                     found = ", ".join(sorted(classes)) or "no DurableObject class"
@@ -50,8 +62,72 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
                         f" exports {found}: define `class {binding.class_name}(DurableObject)` there, or correct"
                         " class_name."
                     )
-            return LoadedIsolate(isolate.exported(WorkerEntrypoint).get("Default"), classes, env)
+            return LoadedIsolate(worker, classes, env)
 
         return load
 
     return bind
+
+
+# -- a module that does not load
+
+
+def _failure(error: BaseException, folder: Path, main: str, modules: dict[str, ModuleType]) -> str:
+    """One paragraph: file and line in the project, the line, the error, what to do."""
+    file, number = _place(error, folder) or (folder / main, 0)
+    place = file.relative_to(folder).as_posix() + (f", line {number}" if number else "")
+    line = "" if isinstance(error, ImportError) else _source_line(file, number)  # it says the line's names itself
+    said = " ".join(_said(error, folder, modules).split()).rstrip(".")
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return f"{place}: {what}{f' in `{line}`' if line else ''}. {_fix(error, modules)}"
+
+
+def _place(error: BaseException, folder: Path) -> tuple[Path, int] | None:
+    """File and line of the project that failed: where the syntax is wrong, else the innermost frame of its source."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(folder):
+        return Path(error.filename), error.lineno or 0
+    place, traceback = None, error.__traceback__
+    while traceback is not None:
+        file = Path(traceback.tb_frame.f_code.co_filename)
+        if file.is_relative_to(folder):
+            place = (file, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return place
+
+
+def _source_line(file: Path, number: int) -> str:
+    lines = file.read_text("utf-8", errors="replace").split("\n") if number else []
+    return lines[number - 1].strip() if number <= len(lines) and number else ""
+
+
+def _said(error: BaseException, folder: Path, modules: dict[str, ModuleType]) -> str:
+    """The error's own text, with the names and paths that the project's author knows."""
+    if isinstance(error, SyntaxError):
+        return error.msg
+    text = str(error)
+    if isinstance(error, ImportError):
+        text = re.sub(r"( from '[^']*') \((?:/|[A-Z]:).*\)$", r"\1", text)
+        name = _shim_name(error, modules)
+        if name:
+            text = text.replace(f"'{error.name}'", f"'{name}'")
+    return text.replace(f"{folder}/", "")
+
+
+def _fix(error: BaseException, modules: dict[str, ModuleType]) -> str:
+    notes = [*getattr(error, "__notes__", ())]
+    if notes:
+        return " ".join(notes)
+    if isinstance(error, SyntaxError):
+        return "Correct that line, or the one before it."
+    if isinstance(error, ImportError):
+        name = _shim_name(error, modules)
+        if name:
+            has = ", ".join(sorted(getattr(modules[name], "__all__", ()), key=str.casefold))
+            return f"dosim's `{name}` does not have it{f', it has {has}' if has else ''}: leave the import out."
+        return "Correct the name, or add it to the module that it is imported from."
+    return "The module runs once when it is loaded, before any request: correct it, or do this in a handler."
+
+
+def _shim_name(error: ImportError, modules: dict[str, ModuleType]) -> str:
+    """The platform's name of the module that lacked a name; "" if it is none of the platform's."""
+    return next((name for name, module in modules.items() if error.name in (name, module.__name__)), "")

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from dosim.bindings.namespace import _RemoteMethod
+from dosim.bindings.namespace import RemoteMethod
 from dosim.kernel.loop import NO_LIMIT, SLICE_EVENTS, Loop, Stuck
 from dosim.kernel.nesting import nested
+from dosim.runtime.calls import OutsideCall
 from dosim.simulation.errors import Deadlock
 from dosim.workers.console import simulated_print
 
@@ -117,7 +118,7 @@ class Runner:
             return awaitable
         if inspect.iscoroutine(awaitable):
             return Context().run(self._loop.create_task, awaitable)
-        if isinstance(awaitable, _RemoteMethod) or inspect.iscoroutinefunction(awaitable) or callable(awaitable):
+        if isinstance(awaitable, RemoteMethod) or inspect.iscoroutinefunction(awaitable) or callable(awaitable):
             name = getattr(awaitable, "__name__", repr(awaitable))
             raise TypeError(f"{name} was given to sim.run() without being called: write sim.run({name}(...)).")
         if inspect.isawaitable(awaitable):
@@ -153,6 +154,8 @@ class Runner:
     def _deadlock(self, futures: list[asyncio.Future[Any]]) -> Deadlock:
         waiting = [repr(future) for future in futures if not future.done()]
         shown = "\n".join(f"  {line}" for line in self._world.waits.drawing())
+        if not shown and any(isinstance(future, OutsideCall) for future in futures):
+            shown = "  a Worker waits for something in its own code that nobody completes (Event, Lock, Future)"
         return Deadlock(
             f"at t={self._loop.time_us() / 1e6:.6f}s nothing is left that could go on, and"
             f" {len(waiting)} of {len(futures)} results have not come. Who waits for whom:\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -12,6 +13,7 @@ from dosim.bindings.namespace import DurableObjectNamespace
 from dosim.kernel.durations import Instant, duration_us, instant_us
 from dosim.kernel.entropy import Entropy
 from dosim.kernel.loop import NO_LIMIT
+from dosim.kernel.nesting import level_outside
 from dosim.platform.facts import COMPATIBILITY_DATE, EPOCH_MS
 from dosim.runtime.world import World
 from dosim.simulation.clients import Client
@@ -21,7 +23,8 @@ from dosim.simulation.objects import Objects, ObjectView
 from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
 from dosim.trace.tables import html_table
-from dosim.web.errors import type_error
+from dosim.trace.words import counted
+from dosim.web.errors import noted, type_error
 from dosim.web.http import JsResponse
 from dosim.web.ids import IdFactory
 from dosim.web.proxies import to_js
@@ -43,7 +46,8 @@ class Env:
             raise AttributeError(name)
         known = ", ".join(sorted(vars(self))) or "nothing"
         raise AttributeError(
-            f"env has no binding {name!r}; it has {known}. Bind it: durable_objects={{{name!r}: YourClass}}."
+            f"env has no binding {name!r}; it has {known}. Bind it: durable_objects={{{name!r}: YourClass}}, or, in a"
+            " project, under durable_objects.bindings of its wrangler.jsonc."
         )
 
     def __repr__(self) -> str:
@@ -253,7 +257,13 @@ class Simulation:
         """
         from dosim.views import timeline
 
-        return timeline(self.trace, requests=requests, start=start, end=end, width=width, dark=dark, title=title)
+        start_us = None if start is None else instant_us(start, "start", EPOCH_MS)
+        end_us = None if end is None else instant_us(end, "end", EPOCH_MS)
+        if end_us is not None and end_us <= (start_us or 0):
+            after = "start" if start_us else "the simulation's start"
+            raise ValueError(f"end={end!r} is not after {after}: give a later moment, from the simulation's start.")
+        stretch = {"start_us": start_us, "end_us": end_us}
+        return timeline(self.trace, requests=requests, **stretch, width=width, dark=dark, title=title)
 
     # -- verbs
 
@@ -285,7 +295,7 @@ class Simulation:
         if self._portability == "error":
             raise PortabilityError(text)
         self.world.emit(self.world.loop.time_us(), "warning", "portability", 0, 0, (text,))
-        warnings.warn(text, PortabilityWarning, stacklevel=6)
+        warnings.warn(text, PortabilityWarning, stacklevel=level_outside())
         return self._portability == "friendly"
 
     def error_response(self, text: str) -> JsResponse:
@@ -294,7 +304,7 @@ class Simulation:
 
     def __repr__(self) -> str:
         return (
-            f"<Simulation: t={self.world.loop.time_us() / 1e6:.6f}s, {len(self.objects)} objects,"
+            f"<Simulation: t={self.world.loop.time_us() / 1e6:.6f}s, {counted(len(self.objects), 'object')},"
             f" {self.trace.count} records, seed={self.seed!r}, {self.platform}, {self.concurrency}"
             + (", interrupted>" if self._runner.interrupted_us is not None else ">")
         )
@@ -360,4 +370,18 @@ def _check_response(result: object) -> JsResponse:
         return result.js_response
     if isinstance(result, JsResponse):
         return result
-    raise type_error("Incorrect type for Promise: the Promise did not resolve to 'Response'.")
+    error = type_error("Incorrect type for Promise: the Promise did not resolve to 'Response'.")
+    raise noted(error, _instead_of(result))
+
+
+def _instead_of(result: object) -> str:
+    """What a fetch handler should have returned."""
+    if result is None:
+        return "fetch returned None: every path through it must end in `return Response(...)`."
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        return "fetch returned something to await: write `return await ...`."
+    kind = type(result).__name__
+    write = "Response.json(data)" if isinstance(result, (dict, list)) else "Response(text)"
+    return f"fetch returned a {kind}: wrap it, as in `return {write}`."

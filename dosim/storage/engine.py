@@ -116,11 +116,6 @@ class Storage:
 
     # -- the transaction
 
-    @property
-    def dirty(self) -> bool:
-        """True when the turn has written something that is not committed."""
-        return self.writes > 0
-
     def begin_write(self) -> None:
         """Begin the turn's implicit transaction, if none is open, and count one write."""
         self.writes += 1
@@ -364,10 +359,6 @@ class Storage:
             for point in self._savepoints:
                 self._sql.savepoint(point.name)
         return self._sql
-
-    @property
-    def sql_open(self) -> bool:
-        return self._sql is not None
 
     def pack(self) -> None:
         """Put the SQLite database away as compressed bytes: the object leaves memory."""

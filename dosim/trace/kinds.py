@@ -41,7 +41,6 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "commit_failed": ("error",),
     "alarm_set": ("due_us",),
     "alarm_cleared": (),
-    "idle": (),
     "evict": ("instance",),
     "reset": ("instance", "error"),
     # what code says

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from dosim.trace.kinds import KINDS
 from dosim.trace.tables import html_table
@@ -53,7 +53,7 @@ class Trace:
             self._keep = []
         elif retention == "none":
             self._keep = deque(maxlen=0)
-        elif retention.startswith("last=") and retention[5:].isdigit():
+        elif str(retention).startswith("last=") and retention[5:].isdigit():
             self._keep = deque(maxlen=int(retention[5:]))
         else:
             raise ValueError(f"retention={retention!r} is not known: use 'full', 'last=1000' or 'none'.")
@@ -93,7 +93,15 @@ class Trace:
     def __len__(self) -> int:
         return len(self._keep)
 
-    def __getitem__(self, index: int) -> Record:
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [_named(raw) for raw in list(self._keep)[index]]
         return _named(self._keep[index])
 
     def of_request(self, request: int) -> list[Record]:

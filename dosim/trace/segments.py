@@ -13,8 +13,8 @@ from typing import Final
 
 from dosim.trace.records import RawRecord, Trace
 
-#: Attribute names as Cloudflare's own traces and logs use them, where there is one.
-CLOUDFLARE_NAMES: Final = {"one at a time": "queue_time_ms", "input gate": "input_gate_lock_wait_ms"}
+#: State -> the attribute by which Cloudflare's own traces and logs know it, where there is one.
+_CLOUDFLARE_NAMES: Final = {"one at a time": "queue_time_ms", "input gate": "input_gate_lock_wait_ms"}
 
 _MARKS: Final = frozenset(
     "send edge isolate worker response failed call leave arrive turn_away queue enter construct start resume cpu"
@@ -218,3 +218,13 @@ def _with_child(
         at_us = end_us
     if at_us < segment.end_us:
         yield replace(segment, start_us=at_us)
+
+
+def cloudflare_attributes(parts: Iterable[Segment]) -> dict[str, float]:
+    """The waits among these segments by the names of Cloudflare's own traces, milliseconds."""
+    waits = dict.fromkeys(_CLOUDFLARE_NAMES.values(), 0.0)
+    for segment in parts:
+        name = _CLOUDFLARE_NAMES.get(segment.state)
+        if name is not None:
+            waits[name] += segment.duration_us / 1000
+    return waits

@@ -32,7 +32,8 @@ LOOKS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch of a lane: `look` is one of the values of `LOOKS`, or "closed" (a critical section holds the gate)."""
+    """A stretch of a lane: `look` is one of the values of `LOOKS`, "closed" (a critical section holds the gate), or
+    "visit": somebody was inside for no time at all, so that start and end are one moment."""
 
     start_us: int
     end_us: int
@@ -77,16 +78,38 @@ class Lanes:
     def looks(self) -> list[str]:
         """The looks in use, in the order of `LOOKS`."""
         used = {bar.look for lane in self.all for bar in lane.bars}
-        return [look for look in dict.fromkeys([*LOOKS.values(), "closed"]) if look in used]
+        return [look for look in dict.fromkeys([*LOOKS.values(), "visit", "closed"]) if look in used]
+
+    @property
+    def ends_us(self) -> int:
+        """When the last request was answered (or sent, if none was answered later); else the last thing drawn."""
+        answers = [lane.answered_us for lane in self.requests if lane.answered_us is not None]
+        sent = [lane.sent_us for lane in self.requests if lane.sent_us is not None]
+        return max([*answers, *sent]) if answers else self.span_us[1]
 
 
-def read_lanes(trace: Trace, requests: Iterable[object] | None = None, names: Mapping[int, str] | None = None) -> Lanes:
+def read_lanes(
+    trace: Trace,
+    requests: Iterable[object] | None = None,
+    names: Mapping[int, str] | None = None,
+    window_us: tuple[int | None, int | None] = (None, None),
+) -> Lanes:
     """Lanes of these requests (numbers, or what `client.fetch()` returned), or of all that came from outside.
 
-    `names` says what a request is called in the picture. Raises ValueError for a request that the trace does not have.
+    `names` says what a request is called in the picture. Of all requests, those under way in the window are meant.
+    Raises ValueError for a request that the trace does not have.
     """
     story = Story(trace)
-    wanted = story.requests if requests is None else [_number(request, story) for request in requests]
+    if requests is None:
+        wanted = [request for request in story.requests if _is_in(story, request, window_us)]
+        if story.requests and not wanted:
+            ends_us = max(raw[0] for request in story.requests for raw in (story.answer(request),) if raw is not None)
+            raise ValueError(
+                "start, end: no request is under way then. The last one was answered at"
+                f" {ends_us / 1e6:.6f} s: give a stretch before that, counted from the simulation's start."
+            )
+    else:
+        wanted = [_number(request, story) for request in requests]
     shown = wanted[:MOST_REQUESTS]
     given = names or {}
     lanes = tuple(_request_lane(story, request, given.get(request)) for request in shown)
@@ -106,6 +129,15 @@ def _number(request: object, story: Story) -> int:
     if not isinstance(number, int) or number not in story.records:
         raise ValueError(f"requests: {request!r} is no request of this trace, which has {len(story.records)} of them.")
     return number
+
+
+def _is_in(story: Story, request: int, window_us: tuple[int | None, int | None]) -> bool:
+    """Whether a request is under way at some moment of the window."""
+    start_us, end_us = window_us
+    answer = story.answer(request)
+    too_late = end_us is not None and story.records[request][0][0] > end_us
+    too_early = start_us is not None and answer is not None and answer[0] < start_us
+    return not (too_late or too_early)
 
 
 def _short(story: Story, request: int, names: Mapping[int, str]) -> str:
@@ -177,3 +209,16 @@ def _inside(story: Story, label: str, visits: list[tuple[int, int, int]], calls:
             yield Bar(start_us, end_us, "running" if covered else "awaiting", text)
     for start_us, end_us in computing:
         yield Bar(start_us, end_us, "running")
+    moments: dict[int, list[str]] = {}
+    for begun, ended, request in visits:
+        if begun == ended:
+            moments.setdefault(begun, []).append(calls.get(request, f"#{request}"))
+    for at_us, who in sorted(moments.items()):
+        yield Bar(at_us, at_us, "visit", _listed(list(dict.fromkeys(who))))
+
+
+def _listed(names: list[str]) -> str:
+    """ "Tokyo", "Tokyo and Lagos", "Tokyo, Lagos and 5 more"."""
+    last = names[2:] and f"{len(names) - 2} more" if len(names) > 3 else names[-1]
+    first = names[:2] if len(names) > 3 else names[:-1]
+    return f"{', '.join(first)} and {last}" if first else str(last)

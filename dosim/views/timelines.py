@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dosim.explain import exact
 from dosim.trace import Trace
+from dosim.trace.words import counted, exact
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
 from dosim.views.style import DARK, LIGHT, LOOKS, Theme
 
@@ -35,6 +35,8 @@ _LETTER_IN: Final = 0.062
 _LABEL_IN: Final = 0.083
 _WORDS_IN: Final = 0.0775
 _LEGEND_COLUMNS: Final = 4
+#: Inches: a bar that is not wider is drawn without edge and hatch.
+_NARROW_IN: Final = 0.03
 #: Sizes of a bar's text, points: the largest that fits.
 _SIZES: Final = (7.5, 6.5, 5.8)
 
@@ -49,21 +51,27 @@ class Panel:
     claim: str = ""
     origin_us: int = 0
     names: Mapping[int, str] = field(default_factory=dict)
+    #: The stretch of the trace to show, microseconds from the simulation's start; None: unless told.
+    start_us: int | None = None
+    end_us: int | None = None
 
 
 def timeline(
     trace: Trace,
     *,
     requests: Iterable[object] | None = None,
+    start_us: int | None = None,
+    end_us: int | None = None,
     width: float = 11.0,
     dark: bool = False,
     title: str = "",
 ) -> Figure:
     """A Figure of these requests (numbers, or what `client.fetch()` returned), or of the first 60 from outside.
 
-    `width` is in inches. Raises ValueError for a request that the trace does not have.
+    The stretch to show is in microseconds from the simulation's start; unless told, it ends a little after the end of
+    the last request shown. `width` is in inches. Raises ValueError that names the argument and the fix.
     """
-    panel = Panel(trace, None if requests is None else tuple(requests), title)
+    panel = Panel(trace, None if requests is None else tuple(requests), title, start_us=start_us, end_us=end_us)
     return panels([panel], width=width, dark=dark)
 
 
@@ -79,7 +87,7 @@ def panels(
     if width < 4:
         raise ValueError(f"width={width:g} is too narrow for a timeline: give at least 4 inches.")
     theme = DARK if dark else LIGHT
-    lanes = [read_lanes(panel.trace, panel.requests, panel.names) for panel in shown]
+    lanes = [read_lanes(panel.trace, panel.requests, panel.names, (panel.start_us, panel.end_us)) for panel in shown]
     titles = [_title(panel, drawn, width) for panel, drawn in zip(shown, lanes, strict=True)]
     handles = _legend_handles(lanes, theme)
     top_in = 0.12 + (0.3 if heading else 0) + _LEGEND_ROW_IN * -(-len(handles) // _LEGEND_COLUMNS) + 0.1
@@ -163,12 +171,19 @@ def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, th
 
 
 def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, float]:
-    """The common scale: every panel's first and last moment, counted from its own origin, and a margin."""
-    spans = [(drawn.span_us, panel.origin_us) for drawn, panel in zip(lanes, shown, strict=True)]
-    first = min((span[0] - origin) / 1e6 for span, origin in spans)
-    last = max((span[1] - origin) / 1e6 for span, origin in spans)
+    """The common scale: from every panel's first moment to its last request's end (or as told), and a margin."""
+    spans = [_stretch_us(panel, drawn) for drawn, panel in zip(lanes, shown, strict=True)]
+    first = min((span[0] - panel.origin_us) / 1e6 for span, panel in zip(spans, shown, strict=True))
+    last = max((span[1] - panel.origin_us) / 1e6 for span, panel in zip(spans, shown, strict=True))
     margin = (last - first) * 0.012 or 0.001
     return first - margin, last + margin
+
+
+def _stretch_us(panel: Panel, drawn: Lanes) -> tuple[int, int]:
+    """The first and the last moment to show of a panel, counted from its simulation's start."""
+    start_us = drawn.span_us[0] if panel.start_us is None else panel.start_us
+    end_us = drawn.ends_us if panel.end_us is None else panel.end_us
+    return start_us, max(start_us, end_us)
 
 
 # -- drawing
@@ -191,24 +206,43 @@ def _draw_panel(axes: Axes, panel: Panel, drawn: Lanes, span_s: tuple[float, flo
     for at, lane in enumerate(drawn.all):
         if lane.kind == "object":
             axes.axhspan(at - 0.5, at + 0.5, color=theme.object_lane, zorder=0, linewidth=0)
-        _draw_lane(axes, at, lane, panel.origin_us, inches_per_s, theme)
+        _draw_lane(axes, at, lane, panel.origin_us, inches_per_s, span_s, theme)
     for tick, lane in zip(axes.get_yticklabels(), drawn.all, strict=True):
         tick.set_fontweight("bold" if lane.kind == "object" else "normal")
 
 
-def _draw_lane(axes: Axes, at: int, lane: Lane, origin_us: int, inches_per_s: float, theme: Theme) -> None:
+def _draw_lane(
+    axes: Axes,
+    at: int,
+    lane: Lane,
+    origin_us: int,
+    inches_per_s: float,
+    span_s: tuple[float, float],
+    theme: Theme,
+) -> None:
     for bar in lane.bars:
-        start_s, took_s = (bar.start_us - origin_us) / 1e6, (bar.end_us - bar.start_us) / 1e6
         look = LOOKS[bar.look]
+        first_s, last_s = (bar.start_us - origin_us) / 1e6, (bar.end_us - origin_us) / 1e6
+        if last_s < span_s[0] or first_s > span_s[1]:
+            continue
+        if bar.look == "visit":
+            ends = at - look.height / 2, at + look.height / 2
+            tick = axes.vlines(first_s, *ends, color=look.colour, linewidth=2.2, zorder=3)
+            tick.set_label(f"{lane.label}: {bar.look}")
+            continue
+        start_s = max(first_s, span_s[0])  # what lies outside the picture would put a text there
+        took_s = min(last_s, span_s[1]) - start_s
+        plain = bar.look == "closed" or took_s * inches_per_s < _NARROW_IN  # an edge and a hatch would hide it
+        colour = theme.ink if bar.look == "closed" else look.colour
         y = at - 0.44 if bar.look == "closed" else at
         patch = axes.barh(
             y,
             took_s,
             left=start_s,
             height=look.height,
-            color=theme.ink if bar.look == "closed" else look.colour,
-            hatch=look.hatch,
-            edgecolor=theme.paper,
+            color=colour,
+            hatch="" if plain else look.hatch,
+            edgecolor=colour if plain else theme.paper,
             linewidth=0.8 if lane.kind == "object" else 0.4,
             zorder=3 if bar.look == "closed" else 2,
         )
@@ -227,16 +261,22 @@ def _text(lane: Lane, bar: Bar) -> str:
 
 
 def _write(axes: Axes, at: int, start_s: float, took_s: float, text: str, inches_per_s: float) -> None:
-    """Text in the middle of a bar; without its verb or smaller where room is little, none where it does not fit."""
+    """Text in the middle of a bar; smaller, then without its verb where room is little, none where it does not fit."""
     room = took_s * inches_per_s
-    if len(text) * _LETTER_IN + 0.4 > room and text[-2:] in (" s", "ms", "µs"):
+    size = _size(text, room)
+    if size is None and text[-2:] in (" s", "ms", "µs"):
         text = text.partition(" ")[2]  # how long, without the verb
-    size = next((size for size in _SIZES if text and len(text) * _LETTER_IN * size / _SIZES[0] + 0.06 <= room), None)
+        size = _size(text, room)
     if size is None:
         return
     box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
     x, y = start_s + took_s / 2, at + 0.03
     axes.text(x, y, text, ha="center", va="center", fontsize=size, color="#1A1A1A", bbox=box, zorder=4)
+
+
+def _size(text: str, room: float) -> float | None:
+    """The largest size of letters in which a text fits into so many inches; None if it does in none."""
+    return next((size for size in _SIZES if text and len(text) * _LETTER_IN * size / _SIZES[0] + 0.06 <= room), None)
 
 
 def _mark_ends(axes: Axes, at: int, lane: Lane, origin_us: int, theme: Theme) -> None:
@@ -260,6 +300,8 @@ def _legend_handles(lanes: Sequence[Lanes], theme: Theme) -> list[Any]:
     for name, look in LOOKS.items():
         if name == "closed" and name in used:
             handles.append(Line2D([], [], color=theme.ink, linewidth=3, label=look.words))
+        elif name == "visit" and name in used:
+            handles.append(_mark(theme, "|", look.words, look.colour))
         elif name in used:
             handles.append(Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=theme.paper, label=look.words))
     if any(drawn.objects for drawn in lanes):
@@ -284,10 +326,20 @@ def _draw_legend(figure: Figure, handles: Sequence[Any], top: float, theme: Them
     )
 
 
-def _mark(theme: Theme, marker: str, words: str) -> Any:
+def _mark(theme: Theme, marker: str, words: str, colour: str = "") -> Any:
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], color=theme.ink, marker=marker, linestyle="", markersize=5, label=words)
+    wide = 2.2 if marker == "|" else 1.0
+    return Line2D(
+        [],
+        [],
+        color=colour or theme.ink,
+        marker=marker,
+        linestyle="",
+        markersize=8 if marker == "|" else 5,
+        markeredgewidth=wide,
+        label=words,
+    )
 
 
 # -- words
@@ -296,15 +348,24 @@ def _mark(theme: Theme, marker: str, words: str) -> Any:
 def _alt(panel: Panel, drawn: Lanes) -> str:
     """The picture in words: its sentence, then each lane's stretches."""
     said = f"{panel.title}: {panel.claim}" if panel.claim else panel.title
-    lines = [said or f"Timeline of {len(drawn.requests)} requests and {len(drawn.objects)} objects."]
+    counts = f"{counted(len(drawn.requests), 'request')} and {counted(len(drawn.objects), 'object')}"
+    lines = [said or f"Timeline of {counts}."]
     for lane in drawn.requests:
         told = ", ".join(f"{LOOKS[bar.look].words} for {exact(bar.end_us - bar.start_us)}" for bar in lane.bars)
         lines.append(f"{lane.label}: {told or 'no time at all'}.")
     for lane in drawn.objects:
-        told = ", ".join(
-            f"{bar.text} from {(bar.start_us - panel.origin_us) / 1e6:g} to {(bar.end_us - panel.origin_us) / 1e6:g} s"
-            for bar in lane.bars
-            if bar.text
-        )
+        told = ", ".join(_said(bar, panel.origin_us) for bar in lane.bars if bar.text)
         lines.append(f"{lane.label}: {told}.")
     return "\n".join(lines)
+
+
+def _said(bar: Bar, origin_us: int) -> str:
+    """Who was inside, and when."""
+    if bar.look == "visit":
+        return f"visited at {_seconds(bar.start_us - origin_us)} s by {bar.text}"
+    return f"{bar.text} from {_seconds(bar.start_us - origin_us)} to {_seconds(bar.end_us - origin_us)} s"
+
+
+def _seconds(us: int) -> str:
+    """Seconds to the microsecond, without zeros at the end."""
+    return f"{us / 1e6:.6f}".rstrip("0").rstrip(".")

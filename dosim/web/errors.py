@@ -7,6 +7,10 @@ callers of an object read in the last line of a traceback (recorded, Python Work
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
 #: The flags the platform puts on an error that crossed from an object to its caller.
 #: Source: developers.cloudflare.com/durable-objects/best-practices/error-handling; `durableObjectReset` recorded.
 FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
@@ -62,3 +66,9 @@ DurableObjectAbort.__module__ = "workers.entrypoints"
 def type_error(message: str) -> JsException:
     """A JavaScript TypeError with this text."""
     return JsException(message, "TypeError")
+
+
+def noted(error: E, note: str) -> E:
+    """The error with a note: what the platform's text leaves out."""
+    error.add_note(note)
+    return error

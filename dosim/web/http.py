@@ -22,9 +22,6 @@ from dosim.web.proxies import jsnull, raw
 from dosim.web.url import normal_url, parse_url
 from dosim.web.values import clone, js_text
 
-#: fetch follows this many redirects, then fails. Source: workerd MAX_REDIRECT_COUNT, as the fetch standard says.
-MAX_REDIRECTS = 20
-TOO_MANY_REDIRECTS = "Too many redirects."
 REDIRECT_STATUSES = frozenset((301, 302, 303, 307, 308))
 NULL_BODY_STATUSES = frozenset((101, 204, 205, 304))
 _METHODS = frozenset(
@@ -489,7 +486,7 @@ def redirect_target(response: JsResponse, request: JsRequest) -> JsRequest | Non
     """The Request that follows from a redirect, None if `response` is the final answer to `request`.
 
     301 and 302 turn POST into GET, 303 everything but HEAD; 307 and 308 send the body again. Location may be relative.
-    The caller counts to MAX_REDIRECTS. Raises TypeError for a Location that is no URL or a body that is gone.
+    The caller counts them. Raises TypeError for a Location that is no URL or a body that is gone.
     """
     location = response.headers.find("location")
     if response.status not in REDIRECT_STATUSES or request.redirect != "follow" or location is None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from dosim.web.errors import JsException
+from dosim.web.errors import JsException, noted
 
 #: Integers from here on are a JavaScript BigInt. Source: FACTS of Pyodide 314, observed.
 BIGINT_FROM = 2**53 - 1
@@ -204,11 +204,17 @@ def _buffer(data: bytes, seen: Copies) -> memoryview:
 def _refuse_as_sdk(value: object) -> None:
     """Raises TypeError for what the SDK refuses before anything is sent: tuples, bytearrays, awaitables."""
     if isinstance(value, (tuple, bytearray)):
-        raise TypeError(f"{type(value)} cannot be sent over RPC.")
+        base = "list" if isinstance(value, tuple) else "bytes"
+        raise noted(
+            TypeError(f"{type(value)} cannot be sent over RPC."), f"{value!r:.80} cannot cross: send {base}(value)."
+        )
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
-        raise TypeError(f"Awaitable {type(value)} cannot be sent over RPC.")
+        raise noted(
+            TypeError(f"Awaitable {type(value)} cannot be sent over RPC."),
+            "An await is missing: await it first, and send what it gives.",
+        )
     if isinstance(value, frozenset):
         for item in value:
             _refuse_as_sdk(item)
@@ -223,7 +229,8 @@ def _base_number(value: float) -> Any:
 
 def refuse(value: object) -> object:
     """Storage's answer to a function or an object of one's own. Raises DataCloneError."""
-    raise JsException("[object Object] could not be cloned.", "DataCloneError")
+    error = JsException("[object Object] could not be cloned.", "DataCloneError")
+    raise noted(error, f"It is a {type(value).__name__}: storage keeps plain data, so store a dict of its fields.")
 
 
 def js_date(value: datetime) -> datetime:

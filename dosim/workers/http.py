@@ -15,7 +15,7 @@ from typing import Any
 
 from dosim.web.body import TEXT, JsReadableStream
 from dosim.web.buffers import BUFFER_NAMES, JsArrayBuffer
-from dosim.web.errors import AbortError, BodyUsedError, JsException
+from dosim.web.errors import AbortError, BodyUsedError, JsException, noted
 from dosim.web.forms import JsBlob, JsFormData
 from dosim.web.headers import JsHeaders
 from dosim.web.http import JsRequest, JsResponse, request_from_fetch_args, text_response
@@ -266,7 +266,10 @@ class Response(FetchResponse):
         if body is not None and not isinstance(body, (str, bytes, FormData)):
             js_name = interface_name(body)
             if js_name not in RESPONSE_ACCEPTED_TYPES:
-                raise TypeError(f"Unsupported type in Response: {js_name or type(body).__name__}")
+                raise noted(
+                    TypeError(f"Unsupported type in Response: {js_name or type(body).__name__}"),
+                    "A body is a text, bytes, FormData or a stream; data as JSON is Response.json(data).",
+                )
         options = response_options(status, status_text, headers, web_socket)
         super().__init__("", JsResponse.new(js_body(body), **options))
 

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from dosim.kernel.loop import Loop, Timer
+from dosim.kernel.loop import Loop, Timer, complete
 from dosim.platform.facts import EPOCH_MS
-from dosim.runtime.calls import complete
 from dosim.web.body import JsReadableStream as ReadableStream
 from dosim.web.buffers import JsArrayBuffer as ArrayBuffer
 from dosim.web.buffers import JsUint8Array
@@ -46,8 +45,8 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        raise AttributeError(f"js.{name}: dosim does not have {_LATER[name]}.")
+    if name in _LATER:  # of ImportError, so that `from js import ...` says it too
+        raise ImportError(f"js.{name}: dosim does not have {_LATER[name]} yet.")
     raise AttributeError(f"js.{name}: dosim's `js` has {', '.join(__all__)}.")
 
 

@@ -96,7 +96,7 @@ def test_an_unknown_hint_or_jurisdiction_is_refused_with_the_list(network):
     """The error names the argument and all that would do."""
     with pytest.raises(ValueError, match="unknown location hint 'europe': use one of wnam, enam, sam, weur"):
         network.place("Oslo", "europe")
-    with pytest.raises(ValueError, match="unknown jurisdiction 'uk': use one of eu, us, fedramp"):
+    with pytest.raises(ValueError, match="unknown jurisdiction 'uk': use one of eu, fedramp, fedramp-high, us"):
         network.place("Oslo", jurisdiction="uk")
 
 

@@ -212,7 +212,7 @@ def test_both_directions_copy() -> None:
 def test_tuples_and_bytearrays_are_refused_at_the_call(value: Any) -> None:
     """The SDK's own TypeError, raised by the call itself (FACTS 1.5)."""
     sim = Simulation(durable_objects={"THING": Thing}, platform="workerd", network=None)
-    with pytest.raises(TypeError, match=r"^<class '(tuple|bytearray)'> cannot be sent over RPC\.$"):
+    with pytest.raises(TypeError, match=r"(?m)^<class '(tuple|bytearray)'> cannot be sent over RPC\.$"):
         sim.env.THING.getByName("x").echo(value)
 
 

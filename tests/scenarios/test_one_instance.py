@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dosim.scenarios import BadArgument
@@ -72,3 +74,18 @@ def test_bad_number_of_requests_is_refused() -> None:
     """
     with pytest.raises(BadArgument, match="requests=0 is out of range: give how many clients send one, from 1 to 2000"):
         run(requests=0)
+
+
+def test_picture_has_a_tick_for_each_visit_of_the_object() -> None:
+    """
+    A lane for each request, by arrival, and one for the object, with a tick where each came by.
+    """
+    result = run(requests=6)
+    figure: Any = result.figure()
+    ticks = [drawn for drawn in figure.axes[0].collections if drawn.get_label().endswith(": visit")]
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+    assert labels[:6] == [f"from {row.city}" for row in result.rows]
+    assert labels[6].startswith("Counter('the-one') in ")
+    assert len(ticks) == 6
+    assert repr(run(requests=1)) == "<one-instance: 1 request, 1 Worker, 1 object>"

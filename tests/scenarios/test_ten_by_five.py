@@ -249,3 +249,15 @@ def test_reprs_and_html_of_what_a_learner_holds(whole: TenByFive) -> None:
     assert repr(whole).startswith("<ten-by-five: 10 requests of 5 s, seed=0: one-at-a-time, input-gates")
     assert result._repr_html_().count("<tr>") == 11
     assert whole._repr_html_().count("<table>") == 5
+
+
+@pytest.mark.parametrize("variant", ["one-at-a-time", "block-concurrency", "cpu"])
+def test_picture_labels_all_waits_alike(whole: TenByFive, variant: str) -> None:
+    """
+    The shortest wait is labelled as the longest is, with its verb.
+    """
+    figure: Any = whole[variant].figure()
+    written = [text.get_text() for text in figure.axes[0].texts]
+
+    assert [text for text in written if text.startswith("waits")] == [f"waits {5 * i} s" for i in range(1, 10)]
+    assert "5 s" not in written

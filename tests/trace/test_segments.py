@@ -170,3 +170,14 @@ def test_partition_of_a_single_request_is_its_own_time():
 
     assert call.latency_us == sum(part.duration_us for part in own)
     assert 1 == sum(part.state == "awaiting" for part in own)
+
+
+def test_a_trace_is_read_by_position_slice_and_request() -> None:
+    """`trace[-1]`, `trace[-2:]` and `trace.of_request(1)` give records with names, in order."""
+    trace = Trace()
+    for us in range(4):
+        trace.emit(us, "warning", "Desk('a')", us % 2, 0, (f"line {us}",))
+
+    assert trace[-1].t_us == 3
+    assert [record.t_us for record in trace[-2:]] == [2, 3]
+    assert [record.t_us for record in trace.of_request(1)] == [1, 3]

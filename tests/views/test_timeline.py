@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,7 +14,7 @@ import pytest
 
 import dosim
 from dosim import Simulation
-from dosim.views import Panel, panels, read_lanes
+from dosim.views import Panel, panels, read_lanes, timeline
 from dosim.views.style import LOOKS
 from dosim.views.timelines import save_png
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
@@ -35,6 +36,13 @@ class Desk(DurableObject):
     async def delegates(self) -> str:
         result: str = await self.env.DESK.getByName("b").computes()
         return result
+
+    async def looks(self) -> str:
+        return "seen"
+
+    async def hangs(self) -> str:
+        await asyncio.Event().wait()
+        return "never"
 
 
 class Default(WorkerEntrypoint):
@@ -162,6 +170,91 @@ def test_alternative_text_says_what_the_picture_shows() -> None:
         "#2 from Lagos: waits in line: one request at a time for 2 s, its code awaits for 2 s.\n"
         "Desk('a'): Tokyo from 0 to 2 s, Lagos from 2 to 4 s."
     )
+
+
+def test_visit_of_no_time_is_a_tick() -> None:
+    """
+    Code that takes no time is a tick in the object's lane, in the legend, and a moment in the words.
+    """
+    sim = run("looks", "Tokyo", network="earth")
+    figure: Any = sim.timeline()
+    at_s = next(record.t_us for record in sim.trace.of_kind("start")) / 1e6
+    (tick,) = [drawn for drawn in figure.axes[0].collections if drawn.get_label() == "Desk('a') in NRT: visit"]
+
+    assert [tuple(point[0] for point in path.vertices) for path in tick.get_paths()] == [(at_s, at_s)]
+    assert LOOKS["visit"].words in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert figure.alt.endswith(f"Desk('a') in NRT: visited at {at_s:.6f} s by Tokyo.")
+
+
+def test_visits_at_one_moment_are_listed() -> None:
+    """
+    Who was inside at the same moment is listed, those after the second as a count.
+    """
+    lanes = read_lanes(run("looks", "Tokyo", "Lagos", "Lima", "Paris").trace)
+
+    assert [(bar.start_us, bar.end_us, bar.text) for bar in lanes.objects[0].bars] == [
+        (0, 0, "Tokyo, Lagos and 2 more")
+    ]
+
+
+def test_axis_ends_a_little_after_the_last_answer() -> None:
+    """
+    A request that hangs, and an hour in which nothing is answered, do not make dots of those that were.
+    """
+    sim = run("serve", "Tokyo")
+    sim.client("Lagos").fetch("https://desk.example/hangs")
+    sim.run(for_="1h")
+    figure: Any = sim.timeline()
+    first_s, last_s = figure.axes[0].get_xlim()
+
+    assert len(figure.axes[0].get_yticklabels()) == 3
+    assert -0.1 < first_s < 0 and 2 < last_s < 2.1
+
+
+def test_start_and_end_choose_the_stretch_and_its_requests() -> None:
+    """
+    `start` and `end` count from the simulation's start; requests that are not under way then are left out.
+    """
+    sim = run("serve", "Tokyo")
+    sim.run(until="10s")
+    sim.run(sim.client("Lagos").fetch("https://desk.example/serve"))
+    late: Any = sim.timeline(start="11s", end="11500ms")
+    early: Any = sim.timeline(end="5s")
+    written = [text for text in late.axes[0].texts if text.get_text() == "awaits 2 s"]
+
+    assert late.axes[0].get_xlim() == pytest.approx((11, 11.5), abs=0.01)
+    assert late.axes[0].get_yticklabels()[0].get_text() == "#3 from Lagos"
+    assert [11 < text.get_position()[0] < 11.5 for text in written] == [True]
+    assert [tick.get_text() for tick in early.axes[0].get_yticklabels()] == ["#1 from Tokyo", "Desk('a')"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start": 5}, "start=5 has no unit"),
+        ({"end": "soon"}, "end='soon' is no duration"),
+        ({"start": "2s", "end": "1s"}, "end='1s' is not after start"),
+        ({"start": "1h"}, "start, end: no request is under way then. The last one was answered at 2.000000 s"),
+    ],
+)
+def test_stretch_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
+    """
+    A duration without a unit, an end before the start, a stretch without requests: refused with the fix.
+    """
+    with pytest.raises((TypeError, ValueError), match=message):
+        run("serve", "Tokyo").timeline(**options)
+
+
+def test_help_names_the_options() -> None:
+    """
+    `help(sim.timeline)` lists what it takes, as the view itself does, which takes moments in microseconds.
+    """
+    mine = inspect.signature(Simulation.timeline).parameters
+    view = inspect.signature(timeline).parameters
+
+    assert list(mine)[1:] == ["requests", "start", "end", "width", "dark", "title"]
+    assert list(view)[1:] == ["requests", "start_us", "end_us", "width", "dark", "title"]
+    assert [mine[name].default for name in list(mine)[1:]] == [view[name].default for name in list(view)[1:]]
 
 
 def test_more_than_sixty_requests_are_cut_and_said() -> None:
