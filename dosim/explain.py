@@ -15,7 +15,7 @@ from typing import Final
 from dosim.trace import Segment, Trace, partition, segments
 from dosim.trace.records import RawRecord
 from dosim.trace.segments import by_request, cloudflare_attributes
-from dosim.trace.words import counted, exact
+from dosim.trace.words import capital, counted, exact, last_line
 
 #: What a learner adds up, and the states of `Segment` that belong to it, in the order in which they are told.
 PARTS: Final[dict[str, tuple[str, ...]]] = {
@@ -428,17 +428,6 @@ def _alarm_heading(story: Story, request: int, first: RawRecord, end: RawRecord 
     if end is None:
         return f"{began} and has not ended yet."
     return f"{began} and {'ended' if end[2] == 'return' else 'failed'} after {exact(end[0] - first[0])}."
-
-
-def last_line(error: object) -> str:
-    """The line of an error's text that says what is wrong: of a Python traceback the last one."""
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else "(no text)"
-
-
-def capital(text: str) -> str:
-    """The text with its first letter in upper case, the rest as it is."""
-    return text[:1].upper() + text[1:]
 
 
 class _Teller:

@@ -83,6 +83,8 @@ class Platform:
     confirm_us: int
     #: Whether `jurisdiction` is implemented.
     jurisdictions: bool
+    #: Whether a client gets a fixed text in place of what its Worker threw.
+    hides_errors: bool
 
 
 WORKERD: Final = Platform(
@@ -93,6 +95,7 @@ WORKERD: Final = Platform(
     sql_function_arguments=127,
     confirm_us=0,
     jurisdictions=False,
+    hides_errors=False,
 )
 CLOUDFLARE: Final = Platform(
     name="cloudflare",
@@ -102,6 +105,7 @@ CLOUDFLARE: Final = Platform(
     sql_function_arguments=32,
     confirm_us=5 * MS_US,
     jurisdictions=True,
+    hides_errors=True,
 )
 PLATFORMS: Final = {"cloudflare": CLOUDFLARE, "workerd": WORKERD}
 
@@ -113,6 +117,7 @@ TABLE: Final[dict[str, tuple[str, str, str]]] = {
     "sql_function_arguments": ("arguments of a SQL function", "documented: limits (32)", "recorded (127)"),
     "confirm_us": ("output gate after a commit, microseconds", "assumed: nothing published", "recorded: 0"),
     "jurisdictions": ("jurisdictions exist", "documented: data location", "recorded: refused"),
+    "hides_errors": ("a client gets error 1101", "documented: Workers, errors and exceptions", "assumed: its text"),
 }
 
 #: Documented: eu, fedramp, us (since 2026-06-26; developers.cloudflare.com/durable-objects/reference/data-location).

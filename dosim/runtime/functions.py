@@ -71,7 +71,9 @@ class FunctionStub:
             self._world.functions.released(self)
 
     def transfer(self) -> FunctionStub:
-        """The stub of whoever it is passed on to."""
+        """The stub of whoever it is passed on to. Raises JsException once disposed."""
+        if self.disposed:
+            raise JsException(DISPOSED_TEXT)
         return self._world.functions.new_stub(self.function, self.owner)
 
     def __repr__(self) -> str:

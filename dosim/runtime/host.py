@@ -82,6 +82,13 @@ class ObjectHost:
             disk = self._disk = Storage(self.world.platform, self, sqlite=self.binding.sqlite, image=disk)
         return disk  # type: ignore[return-value]
 
+    def look(self) -> Storage:
+        """What is on disk, to look at: what is packed stays packed."""
+        disk = self._disk
+        if isinstance(disk, bytes):
+            return Storage(self.world.platform, self, sqlite=self.binding.sqlite, image=disk)
+        return disk
+
     @property
     def alarm(self) -> Alarm:
         if self._alarm is None:

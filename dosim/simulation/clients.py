@@ -154,7 +154,7 @@ class Client:
         outcome.answered_us = world.loop.now_us
         if error is not None:
             outcome.error = error
-            response = self._simulation.error_response(_THREW if world.platform.jurisdictions else str(error))
+            response = self._simulation.error_response(_THREW if world.platform.hides_errors else str(error))
         delivered = deliver_response(response, request)
         kind = "response" if error is None else "failed"
         said: object = delivered.status if error is None else str(error)

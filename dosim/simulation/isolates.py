@@ -60,6 +60,11 @@ class Isolates:
             self._by_colo[key] = found
         return found
 
+    def reload(self) -> None:
+        """Start over: every colo loads the program anew, at its next use."""
+        self._by_colo.clear()
+        self._spare = self._load()
+
     def start(self, isolate: LoadedIsolate, now_us: int) -> int:
         """Start an isolate that nothing has asked for yet; returns when it will have started."""
         isolate.warm_us = warm_us = now_us + self._cold_start_us

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from dosim.bindings.namespace import Stub
 from dosim.platform.facts import EPOCH_MS
 from dosim.trace.tables import html_table
+from dosim.trace.words import counted
 from dosim.web.ids import DurableObjectId
+from dosim.web.values import clone
 
 if TYPE_CHECKING:
     from dosim.runtime.host import ObjectHost
@@ -56,14 +60,25 @@ class ObjectView:
 
     @property
     def storage(self) -> dict[str, Any]:
-        """The key-value entries on disk, in key order."""
-        engine = self._host.storage
-        return {key: engine.kv[key] for key in engine.sorted_keys()}
+        """The key-value entries on disk, in key order, as `get` reads them: copies."""
+        engine = self._host.look()
+        return {key: clone(engine.kv[key]) for key in engine.sorted_keys()}
+
+    @property
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """The SQL tables on disk: name -> rows, each a dict of its columns; copies."""
+        image = self._host.look().sql_image()
+        if not image:
+            return {}
+        with closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(image)
+            copy.row_factory = sqlite3.Row
+            return {name: [dict(row) for row in copy.execute(f'SELECT * FROM "{name}"')] for name in _tables(copy)}
 
     @property
     def alarm_us(self) -> int | None:
         """When the alarm is due, microseconds since the start; None without one."""
-        alarm_ms = self._host.storage.alarm_ms
+        alarm_ms = self._host.look().alarm_ms
         return None if alarm_ms is None else (alarm_ms - EPOCH_MS) * 1000
 
     @property
@@ -90,7 +105,15 @@ class ObjectView:
     def row(self) -> tuple[str, ...]:
         """label, state, instance, colo, memory, storage, alarm: texts for a table."""
         alarm = "" if self.alarm_us is None else f"{self.alarm_us / 1e6:.3f}s"
-        return (self.label, self.state, str(self.instance), self.colo, repr(self.memory), repr(self.storage), alarm)
+        tables = [f"{name}: {counted(len(rows), 'row')}" for name, rows in self.tables.items()]
+        storage = "; ".join([repr(self.storage)] * (bool(self.storage) or not tables) + tables)
+        return (self.label, self.state, str(self.instance), self.colo, repr(self.memory), storage, alarm)
+
+
+def _tables(database: sqlite3.Connection) -> list[str]:
+    """The tables that user code made: not SQLite's own, not those that the platform hides."""
+    named = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return [name for (name,) in named if not name.lower().startswith(("sqlite_", "_cf_")) and '"' not in name]
 
 
 class Objects:

@@ -278,9 +278,15 @@ class Simulation:
         host.evict()
 
     def restart(self) -> None:
-        """Kill the process and start it on the same disk: memory and open turns are lost, alarms still fire."""
+        """Kill the objects' process and start it on the same disk: memory and open turns are lost, alarms still fire.
+
+        A project's modules are loaded anew; the globals of classes that were given directly stay. Requests in Workers
+        go on: they run in other processes.
+        """
         for host in self.world.hosts.values():
             host.kill()
+        with self._runner.inside():
+            self.isolates.reload()
 
     # -- inside
 

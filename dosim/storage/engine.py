@@ -368,6 +368,12 @@ class Storage:
             self._sql.close()
             self._sql = None
 
+    def sql_image(self) -> bytes:
+        """The SQLite database as a file's bytes, to look at; empty when nothing was ever written."""
+        if self._sql is not None:
+            return self._sql.serialize()
+        return b"" if self._packed is None else zlib.decompress(self._packed)
+
     def size_bytes(self) -> int:
         """Bytes of the database: pages in use, of SQL as SQLite counts them, of key-value rows as an estimate."""
         pages = max(1, self.sql.pages_in_use())

@@ -14,3 +14,14 @@ def exact(us: int) -> str:
 def counted(number: int, word: str) -> str:
     """A count with its noun: "1 request", "10 requests"."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def last_line(error: object) -> str:
+    """The line of an error's text that says what is wrong: of a Python traceback the last one."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else "(no text)"
+
+
+def capital(text: str) -> str:
+    """The text with its first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
