@@ -1,7 +1,9 @@
 """Numbers of the two platforms, "cloudflare" (documented production) and "workerd" (the local runtime, recorded).
 
-Every constant carries how it is known: *recorded* from workerd 1.20261117.1, *documented* by Cloudflare, *assumed*
-where neither says. `TABLE` is what the book prints.
+Every constant carries how it is known: *recorded* from workerd 1.20261117.1 in November 2026, *documented* by
+Cloudflare, *assumed* where neither says. Documents are those of github.com/cloudflare/cloudflare-docs, src/content/docs,
+as stored in November 2026; the path is named. workerd's source is github.com/cloudflare/workerd @6552d999c (2026-08-22).
+`TABLE` sets the two platforms side by side.
 """
 
 from __future__ import annotations
@@ -22,25 +24,28 @@ COMPATIBILITY_DATE: Final = "2026-11-01"
 #: Where a client without a city is, and where objects are placed that are first touched from nowhere (decided).
 DEFAULT_CITY: Final = "Ashburn"
 
-#: `ctx.storage.deleteAll()` deletes the alarm too from this date. Source: flag delete_all_deletes_alarm.
+#: `ctx.storage.deleteAll()` deletes the alarm too from this date. Source: flag
+#: delete_all_deletes_alarm, workerd src/workerd/io/compatibility-date.capnp.
 DELETE_ALL_DELETES_ALARM: Final = "2026-02-24"
 
 #: Idle time before an object leaves memory. Recorded; workerd server.c++ `handleShutdown`.
 #: Production may keep it longer: a test may rely neither on memory surviving this long nor on its being gone.
 IDLE_EVICTION_US: Final = 10 * SECOND_US
-#: `blockConcurrencyWhile` resets the object when its callback takes longer. Documented and recorded.
+#: `blockConcurrencyWhile` resets the object when its callback takes longer. Documented
+#: (durable-objects/api/state) and recorded.
 BLOCK_LIMIT_US: Final = 30 * SECOND_US
 #: Sections nested deeper reset the object. Recorded on workerd 1.20261117.1.
 BLOCK_DEPTH: Final = 64
 #: Serialised RPC arguments or return values, bytes. Recorded.
 RPC_LIMIT_BYTES: Final = 32 * 1024 * 1024
-#: The first retry of a failed alarm; each next one waits twice as long. Documented and recorded.
+#: The first retry of a failed alarm; each next one waits twice as long. Documented (durable-objects/api/alarms) and
+#: recorded.
 ALARM_RETRY_US: Final = 2 * SECOND_US
 #: `alarm()` is stopped and counts as failed when it takes longer. Documented; workerd io/worker-interface.h.
 ALARM_LIMIT_US: Final = 15 * MINUTE_US
 #: An uncounted failure waits at most twice this many times `ALARM_RETRY_US`. workerd server/alarm-scheduler.h.
 ALARM_BACKOFF_MAX: Final = 9
-#: Retries of a failed alarm, after its first run. Documented and recorded.
+#: Retries of a failed alarm, after its first run. Documented (durable-objects/api/alarms) and recorded.
 ALARM_RETRIES: Final = 6
 #: A retry comes up to this share later, drawn at random. workerd alarm-scheduler.h; recorded 1.00 to 1.25.
 ALARM_RETRY_JITTER: Final = 0.25
@@ -111,15 +116,35 @@ PLATFORMS: Final = {"cloudflare": CLOUDFLARE, "workerd": WORKERD}
 
 #: field -> (what, how known for cloudflare, how known for workerd)
 TABLE: Final[dict[str, tuple[str, str, str]]] = {
-    "row_limit_bytes": ("one SQLite value or row, bytes", "documented: limits (2 MB)", "recorded by bisection"),
-    "kv_pair_limit_bytes": ("key and value together, bytes", "documented: limits (2 MB)", "recorded: none"),
-    "keys_per_call": ("keys in one get, put or delete", "documented: storage API (128)", "recorded: none"),
-    "sql_function_arguments": ("arguments of a SQL function", "documented: limits (32)", "recorded (127)"),
+    "row_limit_bytes": (
+        "one SQLite value or row, bytes",
+        "documented: durable-objects/platform/limits (2 MB)",
+        "recorded by bisection",
+    ),
+    "kv_pair_limit_bytes": (
+        "key and value together, bytes",
+        "documented: durable-objects/platform/limits (2 MB)",
+        "recorded: none",
+    ),
+    "keys_per_call": (
+        "keys in one get, put or delete",
+        "documented: durable-objects/api/sqlite-storage-api (128)",
+        "recorded: none",
+    ),
+    "sql_function_arguments": (
+        "arguments of a SQL function",
+        "documented: durable-objects/platform/limits (32)",
+        "recorded (127)",
+    ),
     "confirm_us": ("output gate after a commit, microseconds", "assumed: nothing published", "recorded: 0"),
-    "jurisdictions": ("jurisdictions exist", "documented: data location", "recorded: refused"),
-    "hides_errors": ("a client gets error 1101", "documented: Workers, errors and exceptions", "assumed: its text"),
+    "jurisdictions": (
+        "jurisdictions exist",
+        "documented: durable-objects/reference/data-location",
+        "recorded: refused",
+    ),
+    "hides_errors": ("a client gets error 1101", "documented: workers/observability/errors", "assumed: its text"),
 }
 
-#: Documented: eu, fedramp, us (since 2026-06-26; developers.cloudflare.com/durable-objects/reference/data-location).
+#: Documented: eu, fedramp, us (since 2026-06-26; durable-objects/reference/data-location).
 #: `fedramp-high` is in the published types alone.
 JURISDICTIONS: Final = ("eu", "fedramp", "fedramp-high", "us")
