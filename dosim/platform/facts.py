@@ -1,8 +1,8 @@
 """Numbers of the two platforms, "cloudflare" (documented production) and "workerd" (the local runtime, recorded).
 
 Every constant carries how it is known: *recorded* from workerd 1.20261117.1 in November 2026, *documented* by
-Cloudflare, *assumed* where neither says. Documents are those of github.com/cloudflare/cloudflare-docs, src/content/docs,
-as stored in November 2026; the path is named. workerd's source is github.com/cloudflare/workerd @6552d999c (2026-08-22).
+Cloudflare, *assumed* where neither says. Documents are paths below src/content/docs of github.com/cloudflare/
+cloudflare-docs, read in November 2026; workerd's source is github.com/cloudflare/workerd @6552d999c (2026-08-22).
 `TABLE` sets the two platforms side by side.
 """
 
