@@ -137,7 +137,7 @@ def needs_newer(
 def _need(error: Exception, folder: Path, newest: Version, running: Version) -> _Need | None:
     if isinstance(error, SyntaxError):
         return _syntax_need(error, folder, newest, running)
-    place = _last_place(error.__traceback__, folder)
+    place = innermost_place(error.__traceback__, folder)
     if place is None:
         return None
     if isinstance(error, NameError):
@@ -234,7 +234,7 @@ def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
                 yield annotation
 
 
-def _last_place(traceback: TracebackType | None, folder: Path) -> tuple[Path, int] | None:
+def innermost_place(traceback: TracebackType | None, folder: Path) -> tuple[Path, int] | None:
     """File and line of the innermost frame that runs the project's own source."""
     place = None
     while traceback is not None:

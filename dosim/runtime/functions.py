@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dosim.platform.facts import RPC_LIMIT_BYTES
 from dosim.runtime.calls import Call
 from dosim.runtime.crossing import as_error
+from dosim.runtime.promises import awaited
 from dosim.web.errors import JsException, noted
 from dosim.web.ids import DurableObjectId
 from dosim.web.sizes import serialized_size
@@ -100,7 +101,7 @@ class _OwnRun:
             self._answer(None, as_error(error))
             return
         if inspect.isawaitable(result):
-            task = self._world.loop.create_task(result if inspect.iscoroutine(result) else _await(result))
+            task = self._world.loop.create_task(result if inspect.iscoroutine(result) else awaited(result))
             task.add_done_callback(self._ended)
         else:
             self._finish(result)
@@ -126,10 +127,6 @@ class _OwnRun:
         now_us = world.loop.time_us()
         call.last = world.emit(now_us, kind, call.target, call.id, call.last, detail)
         world.routes.reply(call, value, error, now_us)
-
-
-async def _await(result: Any) -> Any:
-    return await result
 
 
 class Functions:

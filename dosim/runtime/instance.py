@@ -18,6 +18,7 @@ from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.crossing import as_error, as_reset
 from dosim.runtime.dispatch import call_method
 from dosim.runtime.gates import CriticalSection, InputGate
+from dosim.runtime.promises import awaited
 from dosim.storage.engine import CommitFailed
 from dosim.web.errors import DurableObjectAbort, JsException, noted
 
@@ -271,7 +272,7 @@ class Instance:
         if not inspect.isawaitable(value):
             ended(value, None)
             return
-        task = self.loop.create_task(value if inspect.iscoroutine(value) else _await(value))
+        task = self.loop.create_task(value if inspect.iscoroutine(value) else awaited(value))
         task.add_done_callback(lambda done: _report(done, ended))
 
     # -- critical sections
@@ -395,10 +396,6 @@ class Instance:
     def bury(self, thing: object) -> None:
         """Keep what will never run again: collected, its coroutine would run `finally` blocks at a random time."""
         self._buried.append(thing)
-
-
-async def _await(value: Any) -> Any:
-    return await value
 
 
 def _report(done: asyncio.Task[Any], ended: Callable[[Any, BaseException | None], None]) -> None:

@@ -1,8 +1,8 @@
-"""Promises of storage calls: they have acted already, and only report."""
+"""Promises of calls that have acted already, and only report."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from typing import Any, Final
 
 
@@ -26,3 +26,8 @@ async def rejected(error: BaseException) -> Any:
     """The promise of a call that was refused: refusals of asynchronous calls are rejections (recorded)."""
     await _TICK
     raise error
+
+
+async def awaited(value: Awaitable[Any]) -> Any:
+    """Anything that can be awaited, as a coroutine."""
+    return await value

@@ -15,7 +15,7 @@ from dosim.runtime.calls import Flow, current_flow
 from dosim.runtime.crossing import as_local
 from dosim.runtime.kv_operations import KvOperations, storable
 from dosim.runtime.kv_sync import SyncKvStorage
-from dosim.runtime.promises import rejected, resolved
+from dosim.runtime.promises import awaited, rejected, resolved
 from dosim.runtime.sql_api import SqlStorage
 from dosim.runtime.transaction import Transaction
 from dosim.web.errors import JsException
@@ -163,7 +163,7 @@ class DurableObjectStorage:
                 instance.commit_now()
             return as_local(error) if error is not None else None
 
-        return _wait_for(instance.open_section("transaction", begin, current_flow(self._root), finish))
+        return awaited(instance.open_section("transaction", begin, current_flow(self._root), finish))
 
     def transactionSync(self, callback: Callable[[], Any]) -> Any:
         """Run `callback()` all or nothing; its exception is raised again. An async callback is not covered."""
@@ -224,7 +224,3 @@ def _portable(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _portable(item) for key, item in value.items()}
     return bytes(value) if isinstance(value, bytearray) else value
-
-
-async def _wait_for(future: Any) -> Any:
-    return await future

@@ -16,6 +16,7 @@ from dosim.platform.facts import Platform
 from dosim.runtime.calls import Call, OutsideCall
 from dosim.runtime.functions import Functions, FunctionStub
 from dosim.runtime.host import ObjectHost
+from dosim.runtime.promises import awaited
 from dosim.runtime.routes import Routes
 from dosim.runtime.waits import Waits
 from dosim.trace import Trace
@@ -231,10 +232,6 @@ class World:
 
 def answer_of(call: Call, future: asyncio.Future[Any]) -> Any:
     """The answer to a call that has already been sent: a coroutine that bears the call's name."""
-    answer: Any = _answer(future)
+    answer: Any = awaited(future)
     answer.__qualname__ = f"{call.target}.{call.method}"
     return answer
-
-
-async def _answer(future: asyncio.Future[Any]) -> Any:
-    return await future

@@ -8,7 +8,7 @@ from dosim.kernel.durations import duration_text
 from dosim.runtime.calls import OutsideCall
 from dosim.runtime.worker import WorkerRequest
 from dosim.web.errors import JsException
-from dosim.web.http import deliver_request, deliver_response
+from dosim.web.http import REQUEST_OPTIONS, deliver_request, deliver_response
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from dosim.simulation.isolates import LoadedIsolate
     from dosim.simulation.simulation import Simulation
 
-#: What production answers when a Worker throws. Source: developers.cloudflare.com/workers/observability/errors
+#: What production answers when a Worker throws: the code is documented, the words around it are assumed.
+#: Source: developers.cloudflare.com/workers/observability/errors (updated 2026-10-08).
 _THREW = "error code: 1101"
 
-
-OPTIONS = ("method", "headers", "body", "redirect", "cf", "cache", "signal")
 _AS_JSON = "write body=json.dumps(data), headers={'content-type': 'application/json'}"
 _INSTEAD = {
     "json": _AS_JSON,
@@ -170,8 +169,8 @@ class Client:
 def _check_options(options: dict[str, Any]) -> None:
     """`fetch` of the platform drops what it does not know; a client of dosim says so."""
     for name in options:
-        if name not in OPTIONS:
-            instead = _INSTEAD.get(name, f"it takes {', '.join(OPTIONS)}")
+        if name not in REQUEST_OPTIONS:
+            instead = _INSTEAD.get(name, f"it takes {', '.join(REQUEST_OPTIONS)}")
             raise TypeError(f"client.fetch() has no option {name!r}: {instead}.")
     body = options.get("body")
     if isinstance(body, dict):

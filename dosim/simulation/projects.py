@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dosim.project import Isolate, ProjectError
+from dosim.project.python_version import innermost_place
 from dosim.simulation.isolates import LoadedIsolate
 from dosim.workers.console import simulated_print
 from dosim.workers.entrypoints import DurableObject, WorkerEntrypoint
@@ -86,13 +87,7 @@ def _place(error: BaseException, folder: Path) -> tuple[Path, int] | None:
     """File and line of the project that failed: where the syntax is wrong, else the innermost frame of its source."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(folder):
         return Path(error.filename), error.lineno or 0
-    place, traceback = None, error.__traceback__
-    while traceback is not None:
-        file = Path(traceback.tb_frame.f_code.co_filename)
-        if file.is_relative_to(folder):
-            place = (file, traceback.tb_lineno)
-        traceback = traceback.tb_next
-    return place
+    return innermost_place(error.__traceback__, folder)
 
 
 def _source_line(file: Path, number: int) -> str:

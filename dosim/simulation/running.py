@@ -15,6 +15,7 @@ from dosim.bindings.namespace import RemoteMethod
 from dosim.kernel.loop import NO_LIMIT, SLICE_EVENTS, Loop, Stuck
 from dosim.kernel.nesting import nested
 from dosim.runtime.calls import OutsideCall
+from dosim.runtime.promises import awaited
 from dosim.simulation.errors import Deadlock
 from dosim.workers.console import simulated_print
 
@@ -122,7 +123,7 @@ class Runner:
             name = getattr(awaitable, "__name__", repr(awaitable))
             raise TypeError(f"{name} was given to sim.run() without being called: write sim.run({name}(...)).")
         if inspect.isawaitable(awaitable):
-            return Context().run(self._loop.create_task, _wait_for(awaitable))
+            return Context().run(self._loop.create_task, awaited(awaitable))
         raise TypeError(f"{awaitable!r} cannot be awaited: sim.run() takes calls of stubs and clients, and coroutines.")
 
     def _done(self, futures: list[asyncio.Future[Any]]) -> Callable[[], bool]:
@@ -180,7 +181,3 @@ class Runner:
 
 def _limit(stop_us: int | None) -> int:
     return NO_LIMIT if stop_us is None else stop_us
-
-
-async def _wait_for(awaitable: Any) -> Any:
-    return await awaitable

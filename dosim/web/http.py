@@ -28,7 +28,7 @@ _METHODS = frozenset(
     "GET HEAD POST PUT DELETE PATCH PURGE OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK ACL "
     "REPORT MKACTIVITY CHECKOUT MERGE MSEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE QUERY BAN".split()
 )
-_REQUEST_OPTIONS = ("method", "headers", "body", "redirect", "cf", "cache", "signal")
+REQUEST_OPTIONS = ("method", "headers", "body", "redirect", "cf", "cache", "signal")
 _RESPONSE_OPTIONS = ("status", "statusText", "headers", "webSocket", "cf")
 _NO_BODY = "Request with a GET or HEAD method cannot have a body."
 _BAD_REDIRECT = (
@@ -111,7 +111,7 @@ class JsRequest(JsBody):
 
         Raises TypeError for a URL that is not absolute, an unknown method or redirect mode, a GET with a body.
         """
-        given = options_of(init, options, _REQUEST_OPTIONS)
+        given = options_of(init, options, REQUEST_OPTIONS)
         body = given.get("body")
         if isinstance(source, JsRequest):
             self = cls._like(source, take_body=body is None)
