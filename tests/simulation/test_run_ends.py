@@ -150,3 +150,22 @@ def test_a_timeout_of_infinity():
     sim = Simulation(durable_objects={"PATIENT": Patient}, network=None)
     assert sim.run(sim.env.PATIENT.getByName("x").wait()) == "done"
     assert sim.now.us < 2_000_000
+
+
+def test_thirty_idle_days_pass_in_a_millisecond() -> None:
+    """The README's claim, on whatever machine this is: the shortest of twenty."""
+    took_s = []
+    for _ in range(20):
+        sim = Simulation(durable_objects={"DESK": Idle}, network=None)
+        sim.run(sim.env.DESK.getByName("a").hello())
+        began_s = time.perf_counter()
+        sim.run(for_="30d")
+        took_s.append(time.perf_counter() - began_s)
+
+    assert sim.objects["a"].state == "inactive"
+    assert min(took_s) < 0.001
+
+
+class Idle(DurableObject):
+    async def hello(self) -> str:
+        return "hello"
