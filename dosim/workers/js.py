@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,7 @@ from dosim.platform.facts import EPOCH_MS
 from dosim.web.body import JsReadableStream as ReadableStream
 from dosim.web.buffers import JsArrayBuffer as ArrayBuffer
 from dosim.web.buffers import JsUint8Array
+from dosim.web.dates import JsDate
 from dosim.web.errors import JsException
 from dosim.web.forms import JsBlob as Blob
 from dosim.web.forms import JsFile as File
@@ -20,7 +21,6 @@ from dosim.web.forms import JsFormData as FormData
 from dosim.web.headers import JsHeaders as Headers
 from dosim.web.http import JsRequest as Request
 from dosim.web.http import JsResponse as Response
-from dosim.web.interface import Constructor
 from dosim.web.proxies import JsArray, JsObject, jsnull, to_js
 from dosim.web.url import JsURL as URL
 from dosim.web.url import JsURLSearchParams as URLSearchParams
@@ -150,35 +150,6 @@ performance = _Performance()
 
 
 # -- values
-
-
-class JsDate:
-    """A JavaScript Date."""
-
-    constructor = Constructor("Date")
-
-    def __init__(self, time_ms: float) -> None:
-        self._time_ms = time_ms
-
-    def getTime(self) -> int:
-        return int(self._time_ms)
-
-    valueOf = getTime
-
-    def toISOString(self) -> str:
-        moment = self.as_plain()
-        return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-    toJSON = toISOString
-
-    def as_plain(self) -> datetime:
-        """The datetime that the structured clone makes of it."""
-        return datetime.fromtimestamp(self.getTime() / 1000, UTC).replace(tzinfo=None)
-
-    def __str__(self) -> str:
-        return js_text(self.as_plain())
-
-    __repr__ = __str__
 
 
 class Date:
