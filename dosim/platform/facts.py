@@ -28,6 +28,24 @@ DEFAULT_CITY: Final = "Ashburn"
 #: delete_all_deletes_alarm, workerd src/workerd/io/compatibility-date.capnp.
 DELETE_ALL_DELETES_ALARM: Final = "2026-02-24"
 
+#: The end that called `accept()` answers a close by itself from this date; flags web_socket_auto_reply_to_close,
+#: web_socket_manual_reply_to_close. workerd io/compatibility-date.capnp; recorded.
+WEB_SOCKET_AUTO_REPLY_TO_CLOSE: Final = "2026-04-07"
+#: Listeners get binary messages as Blob from this date; flag websocket_standard_binary_type. workerd
+#: io/compatibility-date.capnp; recorded.
+WEBSOCKET_STANDARD_BINARY_TYPE: Final = "2026-03-17"
+#: A socket's attachment, serialised, bytes. Recorded (older documents say 2,048).
+ATTACHMENT_LIMIT_BYTES: Final = 16_384
+#: `setWebSocketAutoResponse`: the request and the response, each, bytes. Recorded.
+AUTO_RESPONSE_LIMIT_BYTES: Final = 2_048
+#: Tags of one socket, and characters of one tag. Recorded.
+SOCKET_TAGS: Final = 10
+TAG_LENGTH: Final = 256
+#: Hibernatable sockets of one object. Documented (durable-objects/api/state).
+HIBERNATABLE_SOCKETS: Final = 32_768
+#: `setHibernatableWebSocketEventTimeout`: a week, ms. Recorded.
+EVENT_TIMEOUT_LIMIT_MS: Final = 604_800_000
+
 #: Idle time before an object leaves memory. Recorded; workerd server.c++ `handleShutdown`.
 #: Production may keep it longer: a test may rely neither on memory surviving this long nor on its being gone.
 IDLE_EVICTION_US: Final = 10 * SECOND_US

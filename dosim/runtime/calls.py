@@ -6,7 +6,7 @@ import asyncio
 from asyncio import events
 from collections.abc import Callable, Generator
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dosim.kernel.loop import SCOPE, Timer, complete
 from dosim.kernel.tasks import Future
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from dosim.network import City
     from dosim.runtime.gates import InputGate
     from dosim.runtime.instance import Instance
+    from dosim.runtime.websocket import Frame, SocketEvent, WebSocketEnd
+
+
+#: Kinds of calls that nobody waits for: events of an object or a Worker.
+ONE_WAY: Final = frozenset(("alarm", "websocket", "listener", "scheduled", "queue"))
 
 
 class Owner(Protocol):
@@ -26,6 +31,18 @@ class Owner(Protocol):
 
     def emit(self, call: Call) -> None:
         """Send a call at the end of this turn, when the output gate lets it out."""
+
+    def emit_frame(self, frame: Frame) -> None:
+        """Send a WebSocket frame, likewise."""
+
+    def keep_socket(self, socket: WebSocketEnd) -> None:
+        """A socket was accepted with `accept()`: it keeps the owner going until it is closed."""
+
+    def release_socket(self, socket: WebSocketEnd) -> None:
+        """That socket is closed in both directions."""
+
+    def socket_event(self, socket: WebSocketEnd, event: SocketEvent, cause: int) -> None:
+        """Something has come for a socket's listeners."""
 
     def call_answered(self, call: Call) -> None:
         """An outgoing call of this owner came back."""
@@ -40,8 +57,9 @@ class Owner(Protocol):
 class Call:
     """One request: from a client to a Worker, from code to an object, an alarm's run, a call of a passed function.
 
-    `via` is "client", "fetch", "rpc", "alarm" or "callback". `chain` is the number of the outside request that it
-    belongs to: calls of one chain are let in where one request at a time is allowed.
+    `via` is "client", "fetch", "rpc", "callback", "binding" (of a service), or, for events that nobody waits for,
+    "alarm", "websocket" (a handler), "listener" (of a socket), "scheduled", "queue". `chain` is the number of the
+    outside request that it belongs to: calls of one chain are let in where one request at a time is allowed.
     """
 
     __slots__ = (

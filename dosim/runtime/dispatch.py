@@ -88,6 +88,9 @@ def _method(instance: Instance, call: Call) -> Callable[..., Any]:
     if call.via == "callback":
         function: Callable[..., Any] = call.stub.function
         return function
+    if call.via == "listener":
+        listeners: Callable[..., Any] = call.stub.run_listeners
+        return listeners
     if not callable(getattr(type(instance.user), name, None)):
         raise type_error(f"Method {name} does not exist")
     return relaxed(getattr(instance.user, name), len(call.args))

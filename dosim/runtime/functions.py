@@ -14,10 +14,11 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from dosim.platform.facts import RPC_LIMIT_BYTES
-from dosim.runtime.calls import Call
+from dosim.runtime.calls import ONE_WAY, Call
 from dosim.runtime.crossing import as_error
 from dosim.runtime.promises import awaited
 from dosim.web.errors import JsException, noted
+from dosim.web.http import check_sendable
 from dosim.web.ids import DurableObjectId
 from dosim.web.sizes import serialized_size
 from dosim.web.values import weighed_clone
@@ -188,8 +189,10 @@ class Functions:
         if result is None and call.via != "fetch":
             return None
         if call.via == "fetch":
-            return self._world.check_response(result)
-        if call.via == "alarm":
+            response = self._world.check_response(result)
+            check_sendable(response, call.args[0].js_object)
+            return response
+        if call.via in ONE_WAY:
             return None
         made: list[FunctionStub] = []
         value, bound_bytes = weighed_clone(result, lambda v: self._other(v, instance, made))

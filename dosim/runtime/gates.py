@@ -46,7 +46,7 @@ class InputGate:
         """Run the event's turn now, or when the gate is free."""
         gate = self if self.parent is None else self.live()
         instance = gate.instance
-        if instance.broken is not None:
+        if instance.broken is not None or (instance.cut and event.flow.call in instance.cut):
             instance.bury(event)
             return
         event.ready_us = instance.loop.now_us
@@ -71,6 +71,10 @@ class InputGate:
         gate = self.live()
         if gate.instance.broken is not None:
             gate.instance.bury(timer)
+        elif gate.instance.cut and flow.call in gate.instance.cut:
+            timer.cancel()
+            gate.instance.bury(timer)
+            gate.instance.touch()
         elif gate.timer_waits:
             if gate._due is None:
                 gate._due = deque()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dosim.platform.facts import EPOCH_MS, IDLE_EVICTION_US
 from dosim.runtime.alarms import Alarm
 from dosim.runtime.calls import Call, Event, Flow, copy_of
+from dosim.runtime.hibernation import Hibernatable
 from dosim.runtime.instance import Instance
 from dosim.runtime.line import Line
 from dosim.storage.engine import Storage
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from dosim.network import City
     from dosim.runtime.world import ClassBinding, World
     from dosim.web.ids import DurableObjectId
+
+
+#: Kinds of calls to something that one instance made, and no later one: a passed function, a socket's listener.
+OF_ONE_LIFE = frozenset(("callback", "listener"))
 
 
 class ObjectHost:
@@ -36,6 +41,7 @@ class ObjectHost:
         "_draws",
         "_errors",
         "_eviction_armed",
+        "_hibernatable",
         "_known_as",
         "binding",
         "id",
@@ -54,6 +60,7 @@ class ObjectHost:
         self.place = place
         self._disk: Storage | bytes = b""
         self._alarm: Alarm | None = None
+        self._hibernatable: Hibernatable | None = None
         self.instance: Instance | None = None
         self.instances = 0
         self.life = 0
@@ -94,6 +101,18 @@ class ObjectHost:
         if self._alarm is None:
             self._alarm = Alarm(self)
         return self._alarm
+
+    @property
+    def hibernatable(self) -> Hibernatable:
+        """The sockets that the object has accepted with `acceptWebSocket`."""
+        if self._hibernatable is None:
+            self._hibernatable = Hibernatable(self)
+        return self._hibernatable
+
+    @property
+    def sockets(self) -> int:
+        """How many of them there are."""
+        return 0 if self._hibernatable is None else len(self._hibernatable)
 
     @property
     def waiting(self) -> Sequence[Call]:
@@ -137,16 +156,17 @@ class ObjectHost:
 
     def broken(self, call: Call) -> JsException | None:
         """The error of the life that the call was made for, if that life was reset."""
-        if call.via == "callback":
+        if call.via in OF_ONE_LIFE:
             error: JsException | None = call.stub.owner.broken
             return error
         return self._errors.get(call.stub.life) if self._errors is not None else None
 
     def enter(self, call: Call) -> None:
         """Hand a call to the gate of its instance, constructed if there is none."""
-        instance = call.stub.owner if call.via == "callback" else self.instance or self._new_instance(call)
+        instance = call.stub.owner if call.via in OF_ONE_LIFE else self.instance or self._new_instance(call)
         instance.in_flight[call] = None
-        instance.gate.deliver(Event(instance.start_handler, call, Flow(instance.gate, call), starts=True))
+        gate = call.stub.gate if call.via == "listener" else instance.gate
+        gate.deliver(Event(instance.start_handler, call, Flow(gate, call), starts=True))
 
     def _new_instance(self, call: Call) -> Instance:
         self.instances += 1
@@ -181,11 +201,17 @@ class ObjectHost:
         self.life += 1
         if self.instance is instance:
             self.instance = None
+        self._drop_sockets()
         self.storage.pack()
         self.world.graveyard.append(instance)
         for call in self.line.clear() if self.line is not None else ():
             self.turn_away(call, copy_of(error))
         self.alarm.life_ended(instance)
+
+    def _drop_sockets(self) -> None:
+        hibernatable, self._hibernatable = self._hibernatable, None
+        if hibernatable is not None:
+            hibernatable.drop()
 
     def arm_eviction(self) -> None:
         """The instance is idle: it leaves memory after 10 s, unless something comes."""
@@ -213,6 +239,8 @@ class ObjectHost:
         self.world.emit(self.world.loop.now_us, "evict", self.label, 0, 0, (instance.number,))
         instance.leave_memory()
         self._disk = self.storage.put_away()
+        if not self.sockets:
+            self._hibernatable = None
         if self._alarm is not None and self._alarm.is_unused:
             self._alarm = None
 
@@ -227,6 +255,7 @@ class ObjectHost:
             self.storage.rollback()
             instance.leave_memory(_connection_lost())
             self.world.graveyard.append(instance)
+        self._drop_sockets()
         if not isinstance(self._disk, bytes):
             self._disk.pack()
         if self._alarm is not None:

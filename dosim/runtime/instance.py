@@ -25,9 +25,12 @@ from dosim.web.errors import DurableObjectAbort, JsException, noted
 if TYPE_CHECKING:
     from dosim.kernel.loop import Scope, Timer
     from dosim.runtime.host import ObjectHost
+    from dosim.runtime.websocket import Frame, SocketEvent, WebSocketEnd
     from dosim.web.ids import DurableObjectId
 
 
+#: Kinds of calls that are frames of a socket.
+OF_SOCKETS = frozenset(("websocket", "listener"))
 #: Why nothing is delivered to an instance that has left memory; nobody is told.
 EVICTED = JsException("evicted")
 
@@ -58,12 +61,16 @@ class Instance:
         self.timers = 0
         self.outgoing = 0
         self.pins = 0
+        #: Open sockets accepted with `accept()`: the object stays for them.
+        self.sockets: dict[WebSocketEnd, None] = {}
+        #: Calls that were cut off: nothing of theirs is delivered any more.
+        self.cut: dict[Call, None] = {}
         self.idle_since_us: int | None = None
         self.turn_call: Call | None = None
         self._turn_gate: InputGate | None = None
         self._turn_ending = False
         self._after_turn: list[Callable[[], None]] = []
-        self._outbox: list[tuple[Call, int]] = []
+        self._outbox: list[tuple[Call | Frame, int]] = []
         self._replies: list[tuple[Call, Any, BaseException | None, int]] = []
         self._confirmed_us = 0
         self._buried: list[object] = []
@@ -148,9 +155,9 @@ class Instance:
             self.storage.commit()
         except CommitFailed as failed:
             self.world.emit(now_us, "commit_failed", self.label, 0, 0, (failed.error.message,))
-            for call, at_us in self._outbox:
-                if call.is_fetch and not call.wrote_before:
-                    self.world.routes.send(call, max(at_us, self._confirmed_us))
+            for sent, at_us in self._outbox:
+                if isinstance(sent, Call) and sent.is_fetch and not sent.wrote_before:
+                    self.world.routes.send(sent, max(at_us, self._confirmed_us))
             self._outbox.clear()
             self.reset(failed.error)
             return False
@@ -184,8 +191,11 @@ class Instance:
             outbox, self._outbox = self._outbox, []
             if len(outbox) > 1:
                 outbox.sort(key=lambda item: not item[0].is_fetch)
-            for call, at_us in outbox:
-                routes.send(call, max(at_us, confirmed_us))
+            for sent, at_us in outbox:
+                if isinstance(sent, Call):
+                    routes.send(sent, max(at_us, confirmed_us))
+                else:
+                    sent.leave(max(at_us, confirmed_us))
         for call, value, error, at_us in replies:
             routes.reply(call, value, error, max(at_us, confirmed_us))
 
@@ -196,6 +206,27 @@ class Instance:
         self.outgoing += 1
         self._outbox.append((call, self.loop.time_us()))
         self.touch()
+
+    def emit_frame(self, frame: Frame) -> None:
+        frame.wrote_before = self.storage.writes > 0
+        self._outbox.append((frame, self.loop.time_us()))
+        self.touch()
+
+    def keep_socket(self, socket: WebSocketEnd) -> None:
+        self.sockets[socket] = None
+
+    def release_socket(self, socket: WebSocketEnd) -> None:
+        if self.sockets.pop(socket, self) is None and self.broken is None:
+            self.touch()
+
+    def socket_event(self, socket: WebSocketEnd, event: SocketEvent, cause: int) -> None:
+        method = f"{event.type} listener"
+        self.host.arrive(self.world.event_call("listener", self.host, method, (event,), socket, cause))
+
+    @property
+    def life(self) -> int:
+        """Which life of the object this is; what a socket that it accepts belongs to."""
+        return self.host.life
 
     def call_answered(self, call: Call) -> None:
         self.outgoing -= 1
@@ -221,6 +252,8 @@ class Instance:
             error.add_note(f"thrown at t={now_us / 1e6:.6f}s by {call!r}")
         if call.via == "alarm":
             self.alarm.ended(call, error)
+        elif call.via == "websocket":
+            self.host.hibernatable.handled(call.stub, call.method)
         self._replies.append((call, value, error, now_us))
         self.touch()
         if self.world.one_at_a_time:
@@ -249,6 +282,8 @@ class Instance:
 
     def start_handler(self, call: Call) -> None:
         """The event that starts a call: find its method and run it."""
+        if call.via in OF_SOCKETS:
+            call.stub.delivered()
         if self.start_error is not None:
             self.answer(call, None, as_error(self.start_error))
             return
@@ -256,7 +291,29 @@ class Instance:
             self.in_flight.pop(call, None)
             self.host.answered(call)
             return
+        if call.via == "websocket" and not self._takes(call):
+            return
         call_method(self, call)
+
+    def _takes(self, call: Call) -> bool:
+        """Whether the class has the handler; without it the event is silently dropped (recorded)."""
+        timeout_ms = self.host.hibernatable.event_timeout_ms
+        if not callable(getattr(type(self.user), call.method, None)):
+            self.answer(call, None, None)
+            return False
+        if timeout_ms is not None:
+            self.loop.timer(timeout_ms * 1000, self._cut_off, call, timeout_ms)
+        return True
+
+    def _cut_off(self, call: Call, timeout_ms: int) -> None:
+        """The event timeout: the handler does not go on, silently; object and socket live (recorded)."""
+        if self.broken is not None or self.in_flight.pop(call, self) is self:
+            return
+        call.last = self.world.emit(self.loop.now_us, "cut_off", self.label, call.id, call.last, (timeout_ms,))
+        self.cut[call] = None
+        self.host.hibernatable.handled(call.stub, call.method)
+        self.host.answered(call)
+        self.touch()
 
     def run_callback(self, callback: Callable[[], Any], ended: Callable[[Any, BaseException | None], None]) -> None:
         """Run a callback, sync or async, in the current context; `ended(value, error)` when it is over."""
@@ -335,7 +392,7 @@ class Instance:
         """Nothing runs: if nothing keeps the object in memory either, its time to eviction starts."""
         if self.broken is not None:
             return
-        if self.in_flight or self.timers or self.outgoing or self.pins or self.gate.locked:
+        if self.in_flight or self.timers or self.outgoing or self.pins or self.sockets or self.gate.locked:
             return
         if self.host.waiting or self.world.functions.held(self):
             return
@@ -384,6 +441,9 @@ class Instance:
     def _let_go(self) -> None:
         """Nobody can call the functions of this life any more, and it lets go of those it held."""
         self.world.functions.drop_owner(self)
+        sockets, self.sockets = [*self.sockets], {}
+        for socket in sockets:
+            socket.drop()
         held, self._held = self._held, []
         for stub in held:
             stub.dispose()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dosim.runtime.calls import Call, settle
+from dosim.runtime.calls import ONE_WAY, Call, settle
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -51,7 +51,7 @@ class Routes:
     def reply(self, call: Call, value: Any, error: BaseException | None, leave_us: int) -> None:
         """An answer leaves for the caller at `leave_us`."""
         world = self._world
-        if call.via == "alarm":
+        if call.via in ONE_WAY:
             return
         if call.lent:
             for stub in call.lent:
@@ -64,6 +64,8 @@ class Routes:
             arrive_us += self.delay_us(call, 1, stub.target_place, call.owner.place)
             arrive_us = max(arrive_us, stub.last_answer_us)
             stub.last_answer_us = arrive_us
+            if call.via == "fetch" and error is None and value.webSocket is not None:
+                value.webSocket.travelled(stub.target_place, call.owner.place)
         world.loop.at(arrive_us, self._answer_arrives, (call, value, error))
 
     def _answer_arrives(self, answer: tuple[Call, Any, BaseException | None]) -> None:

@@ -26,9 +26,7 @@ class Service:
         self.label = label
         self.place = place
 
-    def call(
-        self, method: str, operation: Callable[[], Any], *, takes_us: int = 0, place: City | None = None
-    ) -> Any:
+    def call(self, method: str, operation: Callable[[], Any], *, takes_us: int = 0, place: City | None = None) -> Any:
         """Do `operation()` over there, at once for the caller: what is returned can be awaited for its result.
 
         The operation runs when the call has arrived and `takes_us` microseconds of service time are over. What it

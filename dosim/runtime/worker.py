@@ -19,6 +19,7 @@ from dosim.web.http import check_sendable
 
 if TYPE_CHECKING:
     from dosim.network import City
+    from dosim.runtime.websocket import Frame, SocketEvent, WebSocketEnd
     from dosim.runtime.world import World
 
 
@@ -84,7 +85,7 @@ class WorkerRequest:
         self._answered = answered
         #: A context of its own: every request starts from defaults.
         self.context = Context()
-        self._outbox: list[Call] = []
+        self._outbox: list[Call | Frame] = []
         self._turn_ending = False
         self._finished = False
         self._pins = 0
@@ -166,7 +167,10 @@ class WorkerRequest:
             if len(outbox) > 1:
                 outbox.sort(key=lambda emitted: not emitted.is_fetch)
             for emitted in outbox:
-                self.world.routes.send(emitted, emitted.leave_us)
+                if isinstance(emitted, Call):
+                    self.world.routes.send(emitted, emitted.leave_us)
+                else:
+                    emitted.leave(emitted.leave_us)
         if self._finished and not self._pins and not self._waiting:
             self._let_go()
 
@@ -195,6 +199,39 @@ class WorkerRequest:
     def pin(self, by: int) -> None:
         self._pins += by
         self.touch()
+
+    def emit_frame(self, frame: Frame) -> None:
+        frame.leave_us = self.loop.time_us()
+        self._outbox.append(frame)
+        self.touch()
+
+    def keep_socket(self, socket: WebSocketEnd) -> None:
+        self._waiting += 1
+
+    def release_socket(self, socket: WebSocketEnd) -> None:
+        self._waiting -= 1
+        self.touch()
+
+    def socket_event(self, socket: WebSocketEnd, event: SocketEvent, cause: int) -> None:
+        self._socket_due((socket, event))
+
+    def _socket_due(self, due: tuple[WebSocketEnd, SocketEvent]) -> None:
+        if self._busy(self._socket_due, due):
+            return
+        socket, event = due
+        self._resume(f"{event.type} listener", 0)
+        socket.delivered()
+        context = Context()
+        context.run(SCOPE.set, self)
+        context.run(self._run_listeners, socket, event)
+
+    def _run_listeners(self, socket: WebSocketEnd, event: SocketEvent) -> None:
+        left = socket.run_listeners(event)
+        if left is not None:
+            self.loop.start(left)
+
+    #: A request lives once.
+    life = 0
 
     # -- Scope
 

@@ -78,7 +78,7 @@ class World:
         self.user_stream = Stream(seed, "user")
         self.alarm_stream = Stream(seed, "alarm")
         self.id_stream = Stream(seed, "ids")
-        self.loop.on_error = self._callback_failed
+        self.loop.on_error = self.callback_failed
         #: (trap, portable spelling) -> True when the Python value is accepted all the same.
         self.portability = portability
         #: A handler's result as the Response it must be. Raises the platform's TypeError.
@@ -91,6 +91,8 @@ class World:
         self.env: Any = None
         #: Whether `print` of simulated code is shown besides being recorded.
         self.show_output = True
+        #: Whether Python's values are accepted where the platform refuses them.
+        self.friendly = False
         #: Every object that was ever touched, by its id, in that order.
         self.hosts: dict[str, ObjectHost] = {}
         self.functions = Functions(self)
@@ -99,6 +101,7 @@ class World:
         self.graveyard: list[Instance] = []
         self._calls = 0
         self._roots = 0
+        self._sockets = 0
         self._ids = 0
         self._references = 0
 
@@ -156,13 +159,36 @@ class World:
         call.key = mix64(key)
         return call
 
+    def event_call(self, via: str, host: ObjectHost, method: str, args: tuple[Any, ...], stub: Any, cause: int) -> Call:
+        """An event of an object that nobody waits for; `cause` is the record that brought it about."""
+        self._calls = number = self._calls + 1
+        call = Call(number, via, host.label, method, args, None, number)
+        self._roots += 1
+        call.key = mix64(self._roots)
+        call.stub = stub
+        call.last = self.emit(self.loop.time_us(), "call", host.label, number, cause, (0, via, host.label, method))
+        return call
+
+    def next_socket(self) -> int:
+        """The number of a new connection."""
+        self._sockets += 1
+        return self._sockets
+
+    def next_root(self) -> int:
+        """What the draws of something new from outside are keyed by."""
+        self._roots += 1
+        return self._roots
+
     def new_alarm_call(self, host: ObjectHost, info: object) -> Call:
         """A run of an object's alarm handler: a chain of its own, without a caller."""
         return self.plain_call("alarm", host.label, "alarm", (info,), None)
 
-    def _callback_failed(self, error: BaseException, context: Context) -> None:
-        """A timer, microtask or done callback of simulated code raised: a record, and the world goes on (recorded)."""
-        scope: Any = context.get(SCOPE)
+    def callback_failed(self, error: BaseException, context: Context | None = None) -> None:
+        """A timer, microtask, done callback or listener of simulated code raised: a record, and the world goes on.
+
+        Recorded. `context`: the one it ran in; None: the current one.
+        """
+        scope: Any = SCOPE.get() if context is None else context.get(SCOPE)
         if scope is None:
             raise error
         if not isinstance(error, DurableObjectAbort):

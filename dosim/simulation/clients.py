@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from dosim.kernel.durations import duration_text
 from dosim.runtime.calls import OutsideCall
 from dosim.runtime.worker import WorkerRequest
+from dosim.simulation.sockets import Handshake
 from dosim.web.errors import JsException
 from dosim.web.http import REQUEST_OPTIONS, deliver_request, deliver_response
 
 if TYPE_CHECKING:
+    from dosim.kernel.loop import Loop
     from dosim.network import City
     from dosim.runtime.calls import Call
     from dosim.simulation.isolates import LoadedIsolate
@@ -106,6 +108,22 @@ class Client:
         world.loop.at(now_us + self._link_us(call, 2), self._at_edge, call)
         return outcome
 
+    def websocket(self, resource: Any, **options: Any) -> Handshake:
+        """Open a WebSocket (a URL; headers=); starts now. `async with`, await or run what is returned.
+
+        It becomes a `ClientSocket`. Raises HandshakeRefused, there, when the answer is no 101.
+        """
+        headers = dict(options.pop("headers", None) or {})
+        url = str(resource)
+        url = "http" + url[2:] if url.startswith(("ws:", "wss:")) else url
+        call = self.fetch(url, **options, headers={**headers, "Upgrade": "websocket", "Connection": "Upgrade"})
+        return Handshake(self, call)
+
+    @property
+    def loop(self) -> Loop:
+        """The simulation's own event loop."""
+        return self._world.loop
+
     def _link_us(self, call: Call, leg: int) -> int:
         """One way between the client and its colo, with jitter."""
         if self._network is None or self.city is None or self._colo is None:
@@ -154,6 +172,8 @@ class Client:
         if error is not None:
             outcome.error = error
             response = self._simulation.error_response(_THREW if world.platform.hides_errors else str(error))
+        if response.webSocket is not None:
+            response.webSocket.travelled(self._colo, self.city, self._access_us)
         delivered = deliver_response(response, request)
         kind = "response" if error is None else "failed"
         said: object = delivered.status if error is None else str(error)

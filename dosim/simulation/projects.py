@@ -25,13 +25,17 @@ class LoadError(ProjectError):
 def shims() -> dict[str, ModuleType]:
     """The platform's modules by the names that a project imports."""
     from dosim import workers
-    from dosim.workers import ffi, js, pyodide_http, rpc
+    from dosim.workers import asgi, ffi, gateway, js, pyodide_http, rpc, wsgi
 
     pyodide = ModuleType("pyodide", "Pyodide, as far as a Worker needs it.")
     pyodide.__dict__.update(__version__="314.0.6", ffi=ffi, http=pyodide_http)
     return {
         "workers": workers,
+        "workers.asgi": asgi,
+        "workers.gateway": gateway,
         "workers.rpc": rpc,
+        "workers.wsgi": wsgi,
+        "asgi": asgi,
         "js": js,
         "pyodide": pyodide,
         "pyodide.ffi": ffi,

@@ -157,6 +157,7 @@ class Simulation:
             wrap=from_js,
         )
         world.show_output = options.show_output
+        world.friendly = options.portability == "friendly"
         world.env = self.env = env = _env(world, bindings, variables)
         for binding in bindings:
             binding.prevent_eviction = binding.class_name in options.prevent_eviction

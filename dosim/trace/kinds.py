@@ -33,6 +33,11 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "throw": ("error",),
     "reply": ("held_us",),
     "result": ("ok",),
+    # a WebSocket: an end is accepted (how: hibernatable, accept, client), frames leave, an answer without an event
+    "socket": ("socket", "how", "tags"),
+    "frame": ("socket", "what", "size_bytes"),
+    "auto_response": ("socket",),
+    "cut_off": ("after_ms",),
     # an object's life
     "section_start": ("section",),
     "section_end": ("section", "ok"),

@@ -191,7 +191,7 @@ class JsResponse(JsBody):
         stream: JsReadableStream | None = None,
         *,
         status_text: str | None = None,
-        web_socket: object = None,
+        web_socket: Any = None,
         cf: object = None,
         url: str = "",
         redirected: bool = False,
@@ -451,8 +451,10 @@ def _no_fragment(url: str) -> str:
 
 def check_sendable(response: JsResponse, request: JsRequest) -> None:
     """Raises TypeError if a handler cannot answer `request` with `response`: used body, WebSocket nobody asked for."""
-    if response.webSocket is not None and (request.headers.find("upgrade") or "").lower() != "websocket":
-        raise type_error(_NO_UPGRADE)
+    if response.webSocket is not None:
+        if (request.headers.find("upgrade") or "").lower() != "websocket":
+            raise type_error(_NO_UPGRADE)
+        response.webSocket.check_sendable()
     if response.bodyUsed:
         raise type_error(BODY_USED)
 

@@ -29,6 +29,7 @@ class JsInterface:
 
     def __init_subclass__(cls) -> None:
         cls.constructor = Constructor(cls.js_name)
+        cls.__name__ = "JsProxy"  # what Python calls every JavaScript object (recorded)
 
     def toString(self) -> str:
         return f"[object {self.constructor.name}]"

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from dosim.web.buffers import JsUint8Array
-from dosim.web.interface import Constructor
+from dosim.web.interface import Constructor, interface_name
 from dosim.web.values import JsDict, clone, key_text
 
 
@@ -144,6 +144,7 @@ def clone_raw(value: Any) -> Any:
     """The structured clone of an argument that is not converted first. Raises DataCloneError for Python objects."""
     from dosim.web.errors import JsException
 
-    if value is None or isinstance(value, (str, int, float, bool, datetime, JsObject, JsArray, JsNull, JsUint8Array)):
+    plain = (str, int, float, bool, datetime, JsObject, JsArray, JsNull)
+    if value is None or isinstance(value, plain) or interface_name(value) is not None:
         return clone(value)
     raise JsException("[object Object] could not be cloned.", "DataCloneError")

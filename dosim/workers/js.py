@@ -26,19 +26,20 @@ from dosim.web.url import JsURL as URL
 from dosim.web.url import JsURLSearchParams as URLSearchParams
 from dosim.web.values import clone, js_text
 from dosim.workers.console import console
+from dosim.workers.crypto import crypto
+from dosim.workers.encodings import TextDecoder, TextEncoder, atob, btoa
+from dosim.workers.html_rewriter import HTMLRewriter
 from dosim.workers.promises import Promise
+from dosim.workers.websockets import WebSocketPair, WebSocketRequestResponsePair
 
 __all__ = [
-    "JSON", "URL", "Array", "ArrayBuffer", "Blob", "Date", "File", "FormData", "Headers", "Object", "Promise",
-    "ReadableStream", "Request", "Response", "URLSearchParams", "Uint8Array", "clearInterval", "clearTimeout",
-    "console", "crypto", "fetch", "performance", "queueMicrotask", "scheduler", "setInterval", "setTimeout",
+    "JSON", "URL", "Array", "ArrayBuffer", "Blob", "Date", "File", "FormData", "HTMLRewriter", "Headers", "Object",
+    "Promise", "ReadableStream", "Request", "Response", "TextDecoder", "TextEncoder", "URLSearchParams", "Uint8Array",
+    "WebSocketPair", "WebSocketRequestResponsePair", "atob", "btoa", "clearInterval", "clearTimeout", "console",
+    "crypto", "fetch", "performance", "queueMicrotask", "scheduler", "setInterval", "setTimeout",
 ]  # fmt: skip
 
 _LATER = {
-    "WebSocketPair": "WebSockets",
-    "WebSocket": "WebSockets",
-    "WebSocketRequestResponsePair": "WebSockets",
-    "HTMLRewriter": "HTMLRewriter",
     "caches": "the Cache API",
     "EventSource": "EventSource",
 }
@@ -254,18 +255,6 @@ class Uint8Array:
             return JsUint8Array(bytes(value))
         to_bytes = getattr(value, "to_bytes", None)
         return JsUint8Array(to_bytes() if to_bytes is not None else bytes(value))
-
-
-class _Crypto:
-    """`crypto.randomUUID()`, seeded by the simulation."""
-
-    def randomUUID(self) -> str:
-        import uuid
-
-        return str(uuid.uuid4())
-
-
-crypto = _Crypto()
 
 
 def fetch(resource: Any, *_: Any, **__: Any) -> Any:

@@ -61,8 +61,9 @@ def test_stack_switching_is_found_in_the_source(source: str, found: bool) -> Non
 
 
 def test_capabilities_of_a_later_issue_are_named() -> None:
-    """A project that opens WebSockets says so in its source."""
-    assert {"WebSockets"} == set(capabilities(ast.parse("from js import WebSocketPair\nWebSocketPair.new()")))
+    """A project that runs a Workflow says so in its source."""
+    source = "from workers import WorkflowEntrypoint\nclass Flow(WorkflowEntrypoint): ..."
+    assert {"Workflows"} == set(capabilities(ast.parse(source)))
 
 
 def test_missing_bindings_are_named(tmp_path: Path) -> None:

@@ -42,14 +42,6 @@ class Desk(DurableObject):
     async def hello(self) -> str:
         return "hello"
 
-    async def socket(self) -> None:
-        self.ctx.acceptWebSocket(None)
-
-    async def import_pair(self) -> None:
-        from dosim.workers.js import WebSocketPair
-
-        WebSocketPair.new()
-
     async def wait(self) -> None:
         await asyncio.Event().wait()
 
@@ -135,14 +127,6 @@ def test_response_of_a_dict_says_response_json() -> None:
 def test_value_that_cannot_cross_is_named(method: str, note: str) -> None:
     """The platform's text does not say which value it was; the note does."""
     assert any(note in text for text in notes_of(method))
-
-
-def test_sockets_are_refused_by_name() -> None:
-    """What dosim does not have yet is refused in one sentence, also at the import."""
-    sim = simulation()
-    for method in ("socket", "import_pair"):
-        with pytest.raises(Exception, match="dosim does not have WebSockets yet"):
-            sim.run(getattr(sim.env.DESK.getByName("a"), method)())
 
 
 def test_forgotten_await_names_the_call() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from http import HTTPMethod
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -382,7 +383,7 @@ def test_response_as_the_caller_sees_it() -> None:
 
 def test_what_cannot_be_answered() -> None:
     """A used body and a WebSocket nobody asked for are refused."""
-    request, socket = JsRequest.new("http://do/"), object()
+    request, socket = JsRequest.new("http://do/"), SimpleNamespace(check_sendable=lambda: None)
     used = JsResponse.new("x")
     used.text().close()
     upgrade = JsResponse.new(None, status=101, webSocket=socket)

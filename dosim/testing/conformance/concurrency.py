@@ -15,12 +15,10 @@ from typing import cast
 
 from dosim.testing.conformance.concurrency_compiler import Compiled, compile_case
 from dosim.testing.conformance.concurrency_judge import Judge, Verdict
-from dosim.testing.conformance.concurrency_masks import Json, constructs
-from dosim.testing.conformance.results import ADAPTED, FAILED, LATER, NOT_APPLICABLE, PASSED, CaseResult
+from dosim.testing.conformance.concurrency_masks import Json
+from dosim.testing.conformance.results import ADAPTED, FAILED, NOT_APPLICABLE, PASSED, CaseResult
 
 FORMAT = "concurrency"
-#: What dosim does not have yet: (constructs that need it, the capability's name).
-LATER_CAPABILITIES: tuple[tuple[str, str], ...] = (("ws_", "WebSockets"), ("$upgrade", "WebSockets"))
 DEFAULT_UNIT_MS = 100
 
 
@@ -54,20 +52,9 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
-def missing_capabilities(case: dict[str, Json]) -> tuple[str, ...]:
-    """The capabilities a case needs that dosim does not have yet, by the constructs in it."""
-    present = constructs([case.get("objects"), case.get("steps")])
-    return tuple(
-        sorted({name for prefix, name in LATER_CAPABILITIES if any(found.startswith(prefix) for found in present)})
-    )
-
-
 def run_version(
     case: dict[str, Json], result_id: str, expected: dict[str, Json], date: str | None, folder: Path | None
 ) -> CaseResult:
-    missing = missing_capabilities(case)
-    if missing:
-        return result_of(case, result_id, LATER, missing)
     try:
         compiled = compile_case(case, date)
         if len(compiled.masks.step_reasons) == len(compiled.steps):

@@ -17,8 +17,8 @@ from typing import cast
 
 from dosim.testing.conformance.concurrency_expressions import Frame, Scope, assigned, identifier, is_plain_attribute
 from dosim.testing.conformance.concurrency_masks import Json, Masks, Program, constructs, mask_case, operations
-from dosim.testing.conformance.concurrency_operations import Operations
 from dosim.testing.conformance.concurrency_prelude import PRELUDE, STORY
+from dosim.testing.conformance.concurrency_sockets import SOCKET_HELPERS, SocketOperations, uses_sockets
 from dosim.testing.conformance.rules import ARITY, FAILING_CONSTRUCTOR
 
 DEFAULT_DATE = "2026-04-01"
@@ -42,12 +42,12 @@ HANDLER_PARAMETERS: dict[str, tuple[str, dict[str, str]]] = {
         "info=None",
         {"info": 'None if info is None else {"retryCount": info.retryCount, "isRetry": info.isRetry}'},
     ),
-    "webSocketMessage": ("ws, message", {"ws": "ws", "message": "message"}),
+    "webSocketMessage": ("ws, message", {"ws": "ws", "message": "received(message)"}),
     "webSocketClose": (
         "ws, code, reason, wasClean",
         {"ws": "ws", "code": "code", "reason": "reason", "wasClean": "wasClean"},
     ),
-    "webSocketError": ("ws, error", {"ws": "ws", "error": "error"}),
+    "webSocketError": ("ws, error", {"ws": "ws", "error": "plain(error)"}),
 }
 HANDLER_REQ = {"webSocketMessage": "wsMessage", "webSocketClose": "wsClose", "webSocketError": "wsError"}
 
@@ -170,8 +170,8 @@ class Writer:
     def __init__(self, masks: Masks, arity: dict[str, set[int]]) -> None:
         self.masks = masks
         self.arity = arity
-        self.operations = Operations()
-        self.rules: set[str] = set()
+        self.operations = SocketOperations()
+        self.rules = self.operations.rules
         self.own_steps: list[int] = []
 
     def entry(self, limit_ms: int, settle_ms: int) -> str:
@@ -188,7 +188,8 @@ class Writer:
             for index, reason in self.masks.step_reasons.items()
         ]
         imports = "\n".join(sorted(expressions.imports))
-        parts = [PRELUDE + imports, *errors, programs, *classes, story]
+        sockets = uses_sockets(self.masks.objects, [step["do"] for step in self.masks.steps])
+        parts = [PRELUDE + imports, *([SOCKET_HELPERS] if sockets else []), *errors, programs, *classes, story]
         return "\n\n".join([*parts, constants, STORY, *masked]) + "\n"
 
     def error_class(self, shown: str, name: str) -> str:

@@ -19,7 +19,7 @@ from dosim.testing.conformance.concurrency_masks import INNER_OPERATION, NESTED,
 BUILTIN_ERRORS = frozenset({"TypeError", "SyntaxError", "ReferenceError"})
 #: Properties of a thrown Error that would change its flags at the caller.
 OWN_PROPERTIES = ("props", "cause")
-#: Position of the variable that an operation sets.
+#: Positions of the variables that an operation sets.
 SETS: dict[str, tuple[int, ...]] = {
     "let": (1,),
     "set": (1,),
@@ -28,6 +28,8 @@ SETS: dict[str, tuple[int, ...]] = {
     "foreach": (1,),
     "spawn": (1,),
     "stub": (1,),
+    "ws_pair": (1, 2),
+    "ws_connect": (1,),
 }
 
 
@@ -165,6 +167,9 @@ class Expressions:
     def do_quote(self, frame: Frame, argument: Json) -> str:
         return repr(argument)
 
+    def do_masked(self, frame: Frame, argument: Json) -> str:
+        return f"Masked({argument!r})"
+
     # -- the world
 
     def do_var(self, frame: Frame, argument: Json) -> str:
@@ -237,6 +242,9 @@ class Expressions:
 
     def do_response(self, frame: Frame, argument: Json) -> str:
         return f"respond({self.compile(frame, argument)})"
+
+    def do_upgrade(self, frame: Frame, argument: Json) -> str:
+        return f"Response(None, status=101, web_socket={self.compile(frame, argument)})"
 
     def stub(self, frame: Frame, reference: Json) -> str:
         """A new stub of "A:x", or the stub an expression gives."""

@@ -18,8 +18,8 @@ from dosim.testing.conformance.concurrency_masks import Json, constructs, operat
 FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
 #: The constructs without which a rule cannot apply. Absent: reading any value triggers it.
 TRIGGERS: dict[str, frozenset[str]] = {
-    rules.FETCH_ERROR.id: frozenset({"fetch", "fetch_status", "ext"}),
-    rules.MISSING_METHOD.id: frozenset({"rpc", "rpc_get", "invoke_method", "fetch", "fetch_status"}),
+    rules.FETCH_ERROR.id: frozenset({"fetch", "fetch_status", "ext", "ws_connect"}),
+    rules.MISSING_METHOD.id: frozenset({"rpc", "rpc_get", "invoke_method", "fetch", "fetch_status", "ws_connect"}),
     rules.USER_ERROR.id: frozenset({"throw", "throw_value", "$error", "abort"}),
     rules.ERROR_VALUE.id: frozenset({"$error", "try"}),
     rules.ABORT_UNWINDS.id: frozenset({"abort"}),
@@ -102,6 +102,8 @@ class Judge:
             return self.mask(got["$masked"])
         if isinstance(got, dict) and "$error" in got and is_thrown_value(got["$error"]):
             return self.mask(rules.THROWN_VALUE.id)
+        if isinstance(got, dict) and "$time" in got:
+            return isinstance(expected, int) and self.same_time(rounded(expected, self.unit_ms), got["$time"])
         if expected == {"$undefined": True}:
             return got is None and self.use(rules.NONE)
         if isinstance(expected, dict) and "$bigint" in expected and isinstance(got, int):

@@ -40,6 +40,10 @@ NESTED: dict[str, tuple[int, ...]] = {
     "gather_settled": (-1,),
     "race": (-1,),
 }
+#: Position of the listeners of an operation: {kind: program}, each a function of its own.
+LISTENERS = {"ws_accept_std": 2}
+#: Operations whose second argument, not the first, refers to an object.
+REFERENCE_SECOND = frozenset({"stub", "ws_connect"})
 #: Expressions that have no Python value that could cross.
 REASON_OF_EXPRESSION = {
     "$symbol": rules.SYMBOL.id,
@@ -110,7 +114,8 @@ def expression_keys(value: Json) -> Iterator[str]:
 def own_arguments(op: list[Json]) -> list[Json]:
     """The arguments of an operation that are expressions of its own: no nested programs or operations."""
     name = str(op[0])
-    skipped = {abs(position) for position in NESTED.get(name, ())} | {INNER_OPERATION.get(name, 0)}
+    skipped = {abs(position) for position in NESTED.get(name, ())}
+    skipped |= {INNER_OPERATION.get(name, 0), LISTENERS.get(name, 0)}
     return [argument for position, argument in enumerate(op) if position and position not in skipped]
 
 
@@ -173,7 +178,7 @@ class Masker:
             return rules.PUT_UNDEFINED.id
         if len(op) > 1 and (reason := self.class_reason(op[1])):
             return reason
-        if name == "stub" and (reason := self.class_reason(op[2])):
+        if name in REFERENCE_SECOND and (reason := self.class_reason(op[2])):
             return reason
         keys = set(expression_keys(own_arguments(op)))
         if name != "log" and any(unhashable_or_not_text(argument) for argument in own_arguments(op)):
@@ -193,6 +198,8 @@ class Masker:
         reason = self.direct_reason(op)
         if reason in VALUE_REASONS:
             self.reasons.add(reason)
+            if name == "ws_attach":  # a stand-in, so that reading it is masked too
+                return [*op[:2], {"$masked": reason}]
             return ["$masked_value", reason]
         if reason:
             raise RegionMasked(reason)
@@ -206,6 +213,9 @@ class Masker:
             index = abs(position)
             if index < len(op) and isinstance(programs := op[index], list):
                 op[index] = [self.program(part) for part in programs] if position < 0 else self.program(programs)
+        position = LISTENERS.get(name, len(op))
+        if position < len(op) and isinstance(handlers := op[position], dict):
+            op[position] = {kind: self.program(heard) for kind, heard in handlers.items() if isinstance(heard, list)}
         if (inner := INNER_OPERATION.get(name)) and isinstance(argument := op[inner], list):
             op[inner] = self.operation(list(argument))
         return op

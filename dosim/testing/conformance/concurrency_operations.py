@@ -23,10 +23,11 @@ def taken(write: Callable[..., object], op: list[Json]) -> list[Json]:
 
 
 class Operations:
-    """Writes operations into frames and collects the programs that are sent to other objects."""
+    """Writes operations into frames; collects the programs sent to other objects and the rules that were needed."""
 
     def __init__(self) -> None:
         self.expressions = Expressions(self.function)
+        self.rules: set[str] = set()
         self.sent: list[Program] = []
         self.counter = 0
 

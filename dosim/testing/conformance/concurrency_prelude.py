@@ -243,7 +243,7 @@ def same(a, b):
     plain = (bool, int, float, str, type(None))
     if isinstance(a, plain) and isinstance(b, plain):
         return isinstance(a, bool) == isinstance(b, bool) and a == b
-    return a is b
+    return a is b or (hasattr(a, "readyState") and a == b)  # two proxies of one socket
 
 
 def text_of(value):
@@ -281,7 +281,7 @@ def member(value, key):
     if isinstance(value, dict):
         return value.get(key)
     if isinstance(value, (list, str, tuple, bytes, memoryview)):
-        if key == "length":
+        if key in ("length", "byteLength"):
             return length(value)
         return value[key] if isinstance(key, int) and 0 <= key < len(value) else None
     found = getattr(value, key, None)
@@ -349,6 +349,8 @@ def encode_error(error):
 def encode_number(value):
     if isinstance(value, bool):
         return value
+    if type(value).__name__ == "Time":
+        return {"$time": int(value)}
     if isinstance(value, int):
         big = type(value).__name__ == "JsBigInt" or abs(value) >= 2**53
         return {"$bigint": str(int(value))} if big else value
@@ -398,12 +400,14 @@ def encode_object(value):
 def encode_foreign(value):
     """A raw JavaScript value or a stub."""
     kind = type(value).__name__
-    if kind == "_FetcherWrapper" or not hasattr(value, "to_py"):
+    if kind == "_FetcherWrapper":
         return {"$object": kind}
     if hasattr(value, "readyState"):
         return {"$ws": True}
-    if hasattr(value, "arrayBuffer"):
+    if hasattr(value, "arrayBuffer") and hasattr(value, "size"):
         return {"$blob": value.size}
+    if not hasattr(value, "to_py"):
+        return {"$object": kind}
     converted = value.to_py()
     return {"$object": kind} if converted is value else encode(converted)
 

@@ -24,8 +24,6 @@ Json: TypeAlias = Any
 
 #: Names in the source that need a capability dosim does not have yet, and the capability.
 LATER_NAMES: dict[str, str] = {
-    "WebSocketPair": "WebSockets",
-    "acceptWebSocket": "WebSockets",
     "WorkflowEntrypoint": "Workflows",
 }
 

@@ -147,6 +147,11 @@ FAILING_CONSTRUCTOR = Rule(
 ABORT_UNWINDS = Rule(
     "C5", "abort unwinds", "ctx.abort() raises, so what finally writes to the log on the way out is left out."
 )
+RAW_SOCKET = Rule(
+    "C6",
+    "raw socket",
+    "ctx and sockets are raw: tags, attachments and messages go through to_js, and attachments through to_py.",
+)
 
 PROPERTY_READ = Rule("NC1", "property read", "A property of a stub (a getter, a method) cannot be read from Python.")
 PIPELINING = Rule("NC2", "pipelining", "The result of a call is a coroutine: nothing can be called on it before await.")
@@ -165,6 +170,7 @@ CONCURRENCY_RULES: tuple[Rule, ...] = (
     ARITY,
     FAILING_CONSTRUCTOR,
     ABORT_UNWINDS,
+    RAW_SOCKET,
 )
 CONCURRENCY_REASONS: tuple[Rule, ...] = (
     PROPERTY_READ,
