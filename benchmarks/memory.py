@@ -61,7 +61,7 @@ def growth_bytes(cls: type[DurableObject], objects: int) -> int:
     before = resident_bytes()
     touch(sim, CHUNK, objects)
     assert len(sim.objects) == objects
-    assert all(view.state == "inactive" for view in sim.objects)
+    assert all(view.state == "evicted" for view in sim.objects)
     return resident_bytes() - before
 
 

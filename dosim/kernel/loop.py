@@ -87,9 +87,10 @@ class Handle(list[Any]):
 class Timer(Handle):
     """A callback at a time; as `asyncio.TimerHandle`. Cancelled, it neither runs nor moves the clock."""
 
-    __slots__ = ("scope", "when_us")
+    __slots__ = ("made_us", "scope", "when_us")
 
     when_us: int
+    made_us: int
     scope: Scope | None
 
     def when(self) -> float:
@@ -176,6 +177,11 @@ class Loop(asyncio.AbstractEventLoop):
         heappush(self._queue, (timer.when_us, seq, _run_timer, timer))
         return timer
 
+    def timers_of(self, owner: object) -> list[Timer]:
+        """The timers of user code that somebody still waits for, in no particular order."""
+        pending = (arg for _, _, fn, arg in self._queue if fn is _fire and arg[0] is not None)
+        return [timer for timer in pending if getattr(timer.scope, "owner", None) is owner]
+
     def io_hop(self, what: str) -> asyncio.Future[None]:
         """A future that one I/O event of the current scope completes: reading a body, `storage.sync()`."""
         future: Future[None] = Future(loop=self)
@@ -214,7 +220,7 @@ class Loop(asyncio.AbstractEventLoop):
     ) -> Timer:
         scope = SCOPE.get()
         timer = Timer((callback, args, copy_context() if context is None else context))
-        timer.when_us, timer.scope = max(when_us, self.now_us), scope
+        timer.when_us, timer.scope, timer.made_us = max(when_us, self.now_us), scope, self.now_us
         if scope is not None:
             scope.timers_changed(1)
         self._seq = seq = self._seq + 1

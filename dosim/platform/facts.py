@@ -49,6 +49,15 @@ EVENT_TIMEOUT_LIMIT_MS: Final = 604_800_000
 #: Idle time before an object leaves memory. Recorded; workerd server.c++ `handleShutdown`.
 #: Production may keep it longer: a test may rely neither on memory surviving this long nor on its being gone.
 IDLE_EVICTION_US: Final = 10 * SECOND_US
+#: A timer, a call or `waitUntil` work keeps an object in memory from this date; flag
+#: durable_object_io_tasks_prevent_eviction. Documented (changelog 2026-10-01).
+IO_TASKS_PREVENT_EVICTION: Final = "2026-10-01"
+#: So long at most, each of them. Documented (changelogs 2026-06-19 and 2026-10-01).
+OPERATION_HOLDS_US: Final = 15 * MINUTE_US
+#: Before that date an object that only they hold is evicted 70 to 140 s after its last event. Documented
+#: (durable-objects/concepts/durable-object-lifecycle); uniform in between is assumed.
+EVICTION_AFTER_US: Final = 70 * SECOND_US
+EVICTION_SPREAD_US: Final = 70 * SECOND_US
 #: `blockConcurrencyWhile` resets the object when its callback takes longer. Documented
 #: (durable-objects/api/state) and recorded.
 BLOCK_LIMIT_US: Final = 30 * SECOND_US
@@ -106,6 +115,8 @@ class Platform:
     confirm_us: int
     #: Whether `jurisdiction` is implemented.
     jurisdictions: bool
+    #: Whether timers, calls and `waitUntil` work hold an object for a bounded time only.
+    bounded_holds: bool
     #: Whether a client gets a fixed text in place of what its Worker threw.
     hides_errors: bool
 
@@ -118,6 +129,7 @@ WORKERD: Final = Platform(
     sql_function_arguments=127,
     confirm_us=0,
     jurisdictions=False,
+    bounded_holds=False,
     hides_errors=False,
 )
 CLOUDFLARE: Final = Platform(
@@ -128,6 +140,7 @@ CLOUDFLARE: Final = Platform(
     sql_function_arguments=32,
     confirm_us=5 * MS_US,
     jurisdictions=True,
+    bounded_holds=True,
     hides_errors=True,
 )
 PLATFORMS: Final = {"cloudflare": CLOUDFLARE, "workerd": WORKERD}
@@ -159,6 +172,11 @@ TABLE: Final[dict[str, tuple[str, str, str]]] = {
         "jurisdictions exist",
         "documented: durable-objects/reference/data-location",
         "recorded: refused",
+    ),
+    "bounded_holds": (
+        "timers, calls, waitUntil hold for a bounded time",
+        "documented: changelog 2026-10-01 (15 minutes each)",
+        "recorded: no bound",
     ),
     "hides_errors": ("a client gets error 1101", "documented: workers/observability/errors", "assumed: its text"),
 }

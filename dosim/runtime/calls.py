@@ -50,8 +50,11 @@ class Owner(Protocol):
     def hold(self, stub: object) -> None:
         """Keep a received function alive for as long as this owner runs."""
 
-    def pin(self, by: int) -> None:
-        """`waitUntil` work that keeps the owner going: one more or one less."""
+    def pin(self, work: asyncio.Future[Any]) -> None:
+        """`waitUntil` work keeps the owner going, until `unpin`."""
+
+    def unpin(self, work: asyncio.Future[Any]) -> None:
+        """That work is done."""
 
 
 class Call:

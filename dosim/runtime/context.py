@@ -120,11 +120,11 @@ def keep_until_done(owner: Any, promise: asyncio.Future[Any]) -> None:
     """`waitUntil`: the owner stays until the promise is done; its failure is nobody's business (recorded)."""
     if promise.done():
         return
-    owner.pin(1)
+    owner.pin(promise)
     promise.add_done_callback(lambda done: _let_go(owner, done))
 
 
 def _let_go(owner: Any, done: asyncio.Future[Any]) -> None:
     if not done.cancelled():
         done.exception()
-    owner.pin(-1)
+    owner.unpin(done)

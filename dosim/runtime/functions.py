@@ -135,21 +135,28 @@ class Functions:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        #: Owner -> how many stubs are held, and since when without a break.
         self._holds: dict[Instance, int] = {}
+        self._since_us: dict[Instance, int] = {}
 
     def held(self, owner: Instance) -> bool:
         """True while somebody holds a function of this instance."""
         return self._holds.get(owner, 0) > 0
 
+    def held_since_us(self, owner: Instance) -> int | None:
+        """Since when somebody has held a function of this instance; None: nobody does."""
+        return self._since_us.get(owner) if self.held(owner) else None
+
     def drop_owner(self, owner: Instance) -> None:
         self._holds.pop(owner, None)
+        self._since_us.pop(owner, None)
 
     def released(self, stub: FunctionStub) -> None:
         owner = stub.owner
         if owner in self._holds:
             self._holds[owner] -= 1
             if not self._holds[owner]:
-                del self._holds[owner]
+                self.drop_owner(owner)
                 owner.check_idle()
 
     def run(self, stub: FunctionStub, call: Call) -> None:
@@ -165,6 +172,7 @@ class Functions:
         label = owner.label if owner is not None else "the outside"
         if is_instance(owner):
             self._holds[owner] = self._holds.get(owner, 0) + 1
+            self._since_us.setdefault(owner, self._world.loop.now_us)
         return FunctionStub(self._world, function, owner, label)
 
     def outgoing_arguments(self, args: tuple[Any, ...], scope: Any, made: list[FunctionStub]) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from dosim.platform.facts import EPOCH_MS, IDLE_EVICTION_US
 from dosim.runtime.alarms import Alarm
 from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.hibernation import Hibernatable
+from dosim.runtime.holders import overstays_at_us
 from dosim.runtime.instance import Instance
 from dosim.runtime.line import Line
 from dosim.storage.engine import Storage
@@ -43,7 +44,9 @@ class ObjectHost:
         "_eviction_armed",
         "_hibernatable",
         "_known_as",
+        "_overstay_armed",
         "binding",
+        "evicted",
         "id",
         "instance",
         "instances",
@@ -70,7 +73,9 @@ class ObjectHost:
         self.known_us = 0
         self.line = Line(self) if binding.world.one_at_a_time else None
         self._draws = 0
-        self._eviction_armed = False
+        #: Its last instance left memory in peace.
+        self.evicted = False
+        self._eviction_armed = self._overstay_armed = False
 
     @property
     def world(self) -> World:
@@ -164,12 +169,13 @@ class ObjectHost:
     def enter(self, call: Call) -> None:
         """Hand a call to the gate of its instance, constructed if there is none."""
         instance = call.stub.owner if call.via in OF_ONE_LIFE else self.instance or self._new_instance(call)
-        instance.in_flight[call] = None
+        instance.in_flight[call] = self.binding.world.loop.now_us
         gate = call.stub.gate if call.via == "listener" else instance.gate
         gate.deliver(Event(instance.start_handler, call, Flow(gate, call), starts=True))
 
     def _new_instance(self, call: Call) -> Instance:
         self.instances += 1
+        self.evicted = False
         self.instance = instance = Instance(self, self.instances, self._id_of(call))
         instance.construct(call)
         return instance
@@ -231,13 +237,38 @@ class ObjectHost:
         else:
             self.evict()
 
+    def arm_overstay(self) -> None:
+        """Only timers, calls or waitUntil work hold the instance: production drops it some time, with that work."""
+        if not self._overstay_armed and not self.binding.prevent_eviction:
+            self._overstay_armed = True
+            self._wait_overstay()
+
+    def _wait_overstay(self) -> None:
+        assert self.instance is not None
+        draw = self.world.fault_stream.uniform(int(str(self.id)[:12], 16), self.instances)
+        self.world.loop.in_background(overstays_at_us(self.instance, draw), self._overstay_due, None)
+
+    def _overstay_due(self, _: None) -> None:
+        self._overstay_armed = False
+        instance, now_us = self.instance, self.world.loop.now_us
+        if instance is None or instance.idle_since_us is not None or instance.in_flight or instance.gate.locked:
+            return
+        if instance.sockets or self.world.functions.held(instance):
+            return
+        draw = self.world.fault_stream.uniform(int(str(self.id)[:12], 16), self.instances)
+        if overstays_at_us(instance, draw) > now_us:
+            self.arm_overstay()
+        else:
+            self.evict()
+
     def evict(self) -> None:
         """Drop the instance: memory is lost, storage and alarm stay. Calls on old stubs reach the next instance."""
         instance, self.instance = self.instance, None
         if instance is None:
             return
-        self.world.emit(self.world.loop.now_us, "evict", self.label, 0, 0, (instance.number,))
+        self.world.emit(self.world.loop.now_us, "evict", self.label, 0, 0, (instance.number, self.sockets))
         instance.leave_memory()
+        self.evicted = True
         self._disk = self.storage.put_away()
         if not self.sockets:
             self._hibernatable = None
@@ -265,10 +296,12 @@ class ObjectHost:
 
     @property
     def state(self) -> str:
-        """inactive, running or idle."""
-        if self.instance is None:
-            return "inactive"
-        return "idle" if self.instance.idle_since_us is not None else "running"
+        """inactive (never constructed, or reset), active, idle, hibernated (with sockets) or evicted."""
+        if self.instance is not None:
+            return "idle" if self.instance.idle_since_us is not None else "active"
+        if self.sockets:
+            return "hibernated"
+        return "evicted" if self.evicted else "inactive"
 
     def __repr__(self) -> str:
         return f"<{self.label}: {self.state}, instance {self.instances}>"

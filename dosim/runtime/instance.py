@@ -57,12 +57,14 @@ class Instance:
         self.methods: dict[str, Callable[..., Any]] = {}
         #: `__init__` raised: every call gets this error until the instance leaves memory (recorded).
         self.start_error: BaseException | None = None
-        self.in_flight: dict[Call, None] = {}
+        #: What holds the object in memory, with its time, microseconds; timers are counted, the loop has them.
+        self.in_flight: dict[Call, int] = {}
         self.timers = 0
-        self.outgoing = 0
-        self.pins = 0
-        #: Open sockets accepted with `accept()`: the object stays for them.
-        self.sockets: dict[WebSocketEnd, None] = {}
+        self.outgoing: dict[Call, None] = {}
+        self.pins: dict[asyncio.Future[Any], int] = {}
+        self.sockets: dict[WebSocketEnd, int] = {}
+        self.last_event_us = 0
+        self._said_held = ""
         #: Calls that were cut off: nothing of theirs is delivered any more.
         self.cut: dict[Call, None] = {}
         self.idle_since_us: int | None = None
@@ -88,6 +90,8 @@ class Instance:
             now_us = self.loop.now_us
             held_by = event.held_by if event.ready_us < now_us else ""
             if event.starts:
+                self.last_event_us = now_us
+                self._said_held = ""
                 detail: tuple[object, ...] = (event.ready_us, held_by)
                 call.last = self.world.emit(now_us, "start", self.label, call.id, call.last, detail)
             else:
@@ -203,8 +207,9 @@ class Instance:
 
     def emit(self, call: Call) -> None:
         call.wrote_before = self.storage.writes > 0
-        self.outgoing += 1
-        self._outbox.append((call, self.loop.time_us()))
+        call.leave_us = at_us = self.loop.time_us()
+        self.outgoing[call] = None
+        self._outbox.append((call, at_us))
         self.touch()
 
     def emit_frame(self, frame: Frame) -> None:
@@ -213,10 +218,10 @@ class Instance:
         self.touch()
 
     def keep_socket(self, socket: WebSocketEnd) -> None:
-        self.sockets[socket] = None
+        self.sockets[socket] = self.loop.now_us
 
     def release_socket(self, socket: WebSocketEnd) -> None:
-        if self.sockets.pop(socket, self) is None and self.broken is None:
+        if self.sockets.pop(socket, None) is not None and self.broken is None:
             self.touch()
 
     def socket_event(self, socket: WebSocketEnd, event: SocketEvent, cause: int) -> None:
@@ -229,19 +234,21 @@ class Instance:
         return self.host.life
 
     def call_answered(self, call: Call) -> None:
-        self.outgoing -= 1
+        self.outgoing.pop(call, None)
 
     def hold(self, stub: object) -> None:
         self._held.append(stub)
 
-    def pin(self, by: int) -> None:
-        self.pins += by
-        if not self.pins:
+    def pin(self, work: asyncio.Future[Any]) -> None:
+        self.pins[work] = self.loop.now_us
+
+    def unpin(self, work: asyncio.Future[Any]) -> None:
+        if self.pins.pop(work, None) is not None and not self.pins and self.broken is None:
             self.touch()
 
     def answer(self, call: Call, value: Any, error: BaseException | None) -> None:
         """The handler of `call` has ended: its answer leaves through the output gate."""
-        if self.in_flight.pop(call, self) is self or self.broken is not None:
+        if self.in_flight.pop(call, None) is None or self.broken is not None:
             return
         call.task = None  # the task knows its context, which knows the call: no cycle is left behind
         now_us = self.loop.time_us()
@@ -307,7 +314,7 @@ class Instance:
 
     def _cut_off(self, call: Call, timeout_ms: int) -> None:
         """The event timeout: the handler does not go on, silently; object and socket live (recorded)."""
-        if self.broken is not None or self.in_flight.pop(call, self) is self:
+        if self.broken is not None or self.in_flight.pop(call, None) is None:
             return
         call.last = self.world.emit(self.loop.now_us, "cut_off", self.label, call.id, call.last, (timeout_ms,))
         self.cut[call] = None
@@ -390,15 +397,32 @@ class Instance:
 
     def check_idle(self) -> None:
         """Nothing runs: if nothing keeps the object in memory either, its time to eviction starts."""
-        if self.broken is not None:
+        if self.broken is not None or self.in_flight or self.gate.locked or self.host.waiting:
             return
-        if self.in_flight or self.timers or self.outgoing or self.pins or self.sockets or self.gate.locked:
-            return
-        if self.host.waiting or self.world.functions.held(self):
-            return
-        if self.idle_since_us is None:
+        held = self._held_by()
+        if held:
+            if held != self._said_held:
+                self._said_held = held
+                self.world.emit(self.loop.now_us, "held", self.label, 0, 0, (self.number, held))
+            if self.world.platform.bounded_holds and not (self.sockets or self.world.functions.held(self)):
+                self.host.arm_overstay()
+        elif self.idle_since_us is None:
             self.idle_since_us = self.loop.now_us
+            self._said_held = ""
+            self.world.emit(self.loop.now_us, "idle", self.label, 0, 0, (self.number,))
             self.host.arm_eviction()
+
+    def _held_by(self) -> str:
+        """What keeps it in memory while it handles no event, in one word; "" for nothing."""
+        if self.sockets:
+            return "an accepted socket"
+        if self.timers:
+            return "a timer"
+        if self.outgoing:
+            return "a call without an answer"
+        if self.pins:
+            return "waitUntil"
+        return "a held function" if self.world.functions.held(self) else ""
 
     def abort(self, reason: object) -> None:
         """`ctx.abort`: unwind the handler now; the reset itself comes as a microtask (the SDK does it so)."""

@@ -196,8 +196,12 @@ class WorkerRequest:
     def hold(self, stub: object) -> None:
         self._held.append(stub)
 
-    def pin(self, by: int) -> None:
-        self._pins += by
+    def pin(self, work: asyncio.Future[Any]) -> None:
+        self._pins += 1
+        self.touch()
+
+    def unpin(self, work: asyncio.Future[Any]) -> None:
+        self._pins -= 1
         self.touch()
 
     def emit_frame(self, frame: Frame) -> None:

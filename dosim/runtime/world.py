@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dosim.kernel.loop import SCOPE, Loop
 from dosim.kernel.streams import Stream, mix64
 from dosim.kernel.tasks import Future
-from dosim.platform.facts import Platform
+from dosim.platform.facts import IO_TASKS_PREVENT_EVICTION, Platform
 from dosim.runtime.calls import Call, OutsideCall
 from dosim.runtime.functions import Functions, FunctionStub
 from dosim.runtime.host import ObjectHost
@@ -77,6 +77,7 @@ class World:
         self.network_stream = Stream(seed, "network")
         self.user_stream = Stream(seed, "user")
         self.alarm_stream = Stream(seed, "alarm")
+        self.fault_stream = Stream(seed, "faults")
         self.id_stream = Stream(seed, "ids")
         self.loop.on_error = self.callback_failed
         #: (trap, portable spelling) -> True when the Python value is accepted all the same.
@@ -226,6 +227,12 @@ class World:
         if call.lookup:
             host.known_us = leave_us + self.network.lookup_us(origin)
         return max(0, host.known_us - leave_us)
+
+    @property
+    def operations_hold(self) -> bool:
+        """Whether timers, calls and waitUntil work keep an object in memory, in production."""
+        flag = "durable_object_io_tasks_prevent_eviction"
+        return self.flag_since(flag, f"no_{flag}", IO_TASKS_PREVENT_EVICTION)
 
     def close_unfinished(self) -> None:
         """The world is gone: end the handlers that never ended, without a sound, so that no `finally` speaks later."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dosim.bindings.namespace import Stub
 from dosim.platform.facts import EPOCH_MS
+from dosim.runtime.holders import Reasons, why_awake, why_not_hibernating
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted
 from dosim.web.ids import DurableObjectId
@@ -42,8 +43,21 @@ class ObjectView:
 
     @property
     def state(self) -> str:
-        """ "inactive", "running" or "idle"."""
+        """ "inactive", "active", "idle", "hibernated" or "evicted"."""
         return self._host.state
+
+    def why_awake(self) -> Reasons:
+        """What keeps the object in memory: each holder with its age, or when it leaves."""
+        return why_awake(self._host)
+
+    def why_not_hibernating(self) -> Reasons:
+        """What stands between the object and hibernation, each holder with its age."""
+        return why_not_hibernating(self._host)
+
+    @property
+    def sockets(self) -> int:
+        """How many hibernatable WebSockets it has, in memory or not."""
+        return self._host.sockets
 
     @property
     def instance(self) -> int:

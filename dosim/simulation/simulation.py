@@ -274,7 +274,7 @@ class Simulation:
         Raises ValueError while it runs something.
         """
         host = self.objects.host(obj)
-        if host.instance is not None and host.state == "running":
+        if host.instance is not None and host.state == "active":
             raise ValueError(f"{host.label} is running something: only an idle object can be evicted. Run on first.")
         host.evict()
 

@@ -46,7 +46,10 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "commit_failed": ("error",),
     "alarm_set": ("due_us",),
     "alarm_cleared": (),
-    "evict": ("instance",),
+    # the instance is idle from now on, or something but a request holds it; it leaves memory (hibernates with sockets)
+    "idle": ("instance",),
+    "held": ("instance", "by"),
+    "evict": ("instance", "sockets"),
     "reset": ("instance", "error"),
     # what code says
     "log": ("level", "text"),

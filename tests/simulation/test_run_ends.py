@@ -162,7 +162,7 @@ def test_thirty_idle_days_pass_in_a_millisecond() -> None:
         sim.run(for_="30d")
         took_s.append(time.perf_counter() - began_s)
 
-    assert sim.objects["a"].state == "inactive"
+    assert sim.objects["a"].state == "evicted"
     assert min(took_s) < 0.001
 
 

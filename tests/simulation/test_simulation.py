@@ -133,7 +133,7 @@ def test_idle_objects_leave_memory_and_keep_their_storage(sim):
 
     sim.run(for_="11s")
 
-    assert "inactive" == sim.objects["x"].state
+    assert "evicted" == sim.objects["x"].state
     assert {} == sim.objects["x"].memory
     assert 2 == sim.run(stub.increment())
     assert 2 == sim.objects["x"].instance
@@ -147,7 +147,7 @@ def test_evict_is_the_same_on_demand(sim):
 
     sim.evict("x")
 
-    assert "inactive" == sim.objects["x"].state
+    assert "evicted" == sim.objects["x"].state
     assert 2 == sim.run(stub.increment())
 
 

@@ -510,6 +510,6 @@ def test_idle_objects_with_an_alarm_leave_memory() -> None:
     sim.run(stub.set(60))
     sim.run(for_="11s")
 
-    assert sim.objects[0].state == "inactive"
+    assert sim.objects[0].state == "evicted"
     sim.run(for_="50s")
     assert len(Clock.log) == 1
