@@ -248,7 +248,7 @@ def _warnings_once(folder: Path) -> Iterator[None]:
 
 def _load_project(options: argparse.Namespace) -> Any:
     from dosim import ProjectError, Simulation
-    from dosim.simulation.projects import LoadError
+    from dosim.simulation.loading import LoadError
 
     try:
         sim = Simulation.from_project(options.target, seed=options.seed if options.seed is not None else 0)

@@ -13,55 +13,10 @@ from html import escape
 from typing import Final
 
 from dosim.trace import Segment, Trace, partition, segments
+from dosim.trace.parts import OPEN, PARTS, STANDING, part_of
 from dosim.trace.records import RawRecord
 from dosim.trace.segments import by_request, cloudflare_attributes
 from dosim.trace.words import capital, counted, exact, last_line
-
-#: What a learner adds up, and the states of `Segment` that belong to it, in the order in which they are told.
-PARTS: Final[dict[str, tuple[str, ...]]] = {
-    "travelling": ("client link", "edge routing", "placement lookup", "hop", "hop back", "client link back"),
-    "starting": ("worker start", "constructor"),
-    "waiting in line": ("one at a time",),
-    "waiting at the input gate": ("input gate", "thread"),
-    "running": ("running",),
-    "awaiting": ("awaiting",),
-    "in the output gate": ("output gate",),
-}
-_PART_OF: Final = {state: part for part, states in PARTS.items() for state in states}
-
-#: What a request is doing after a mark, until its next one: for requests that have no answer yet.
-_OPEN: Final = {
-    "send": "client link",
-    "edge": "edge routing",
-    "isolate": "worker start",
-    "leave": "hop",
-    "arrive": "input gate",
-    "queue": "one at a time",
-    "enter": "input gate",
-    "construct": "constructor",
-    "start": "awaiting",
-    "resume": "awaiting",
-    "cpu": "awaiting",
-    "worker": "awaiting",
-    "call": "output gate",
-    "return": "output gate",
-    "throw": "output gate",
-    "turn_away": "output gate",
-    "reply": "hop back",
-}
-
-_STANDING: Final = {
-    "client link": "on its way from",
-    "edge routing": "at the",
-    "worker start": "waiting for the start of",
-    "hop": "on its way to",
-    "input gate": "waiting at the input gate of",
-    "one at a time": "waiting in line at",
-    "constructor": "waiting for the constructor of",
-    "awaiting": "awaiting something in",
-    "output gate": "in the output gate on the way to or from",
-    "hop back": "on its way back from",
-}
 
 #: A request's number as the runtime writes it, but not inside the quotes of an object's name.
 _NUMBER: Final = re.compile(r"(?:\bchain )?(?<!['\"\w])#(\d+)")
@@ -69,11 +24,6 @@ _ENDS: Final = frozenset({"return", "throw", "turn_away"})
 _ANSWERS: Final = frozenset({"response", "failed", "result"})
 #: The detail of a segment that is not over.
 _NOT_YET: Final = "something that has not come yet"
-
-
-def part_of(state: str) -> str:
-    """The part of `PARTS` that a segment's state belongs to."""
-    return _PART_OF.get(state, state)
 
 
 class Story:
@@ -211,19 +161,19 @@ class Story:
         records = self.records[request]
         at_us = parts[-1].end_us if parts else records[0][0]
         waited_for = [child for child in self._children.get(request, ()) if self.answer(child) is None]
-        if waited_for and _OPEN.get(self._last_mark(records)[2]) == "awaiting":
+        if waited_for and OPEN.get(self._last_mark(records)[2]) == "awaiting":
             for part in self.segments(waited_for[-1]):
                 if part.end_us > at_us:
                     start_us = max(part.start_us, at_us)
                     yield replace(part, start_us=start_us)
         elif self.last_us > at_us:
             mark = self._last_mark(records)
-            yield Segment(_OPEN.get(mark[2], "awaiting"), at_us, self.last_us, request, mark[3], _NOT_YET)
+            yield Segment(OPEN.get(mark[2], "awaiting"), at_us, self.last_us, request, mark[3], _NOT_YET)
 
     def standing(self, request: int) -> Segment:
         """Where a request without an answer stands at the end of the trace, as a segment that has just begun."""
         mark = self._last_mark(self.records[request])
-        state = _OPEN.get(mark[2], "awaiting")
+        state = OPEN.get(mark[2], "awaiting")
         waited_for = [child for child in self._children.get(request, ()) if self.answer(child) is None]
         if waited_for and state == "awaiting":
             return self.standing(waited_for[-1])
@@ -231,7 +181,7 @@ class Story:
 
     @staticmethod
     def _last_mark(records: list[RawRecord]) -> RawRecord:
-        return next((raw for raw in reversed(records) if raw[2] in _OPEN), records[0])
+        return next((raw for raw in reversed(records) if raw[2] in OPEN), records[0])
 
     def sections(self, request: int) -> list[tuple[str, int, int | None]]:
         """(kind, from, to) of the critical sections that a request opened; `to` is None while one is open."""
@@ -369,7 +319,7 @@ def explain(trace: Trace, request: int, *, story: Story | None = None) -> Explan
     latency_us = None if end is None or not _opens(records[0]) else end[0] - records[0][0]
     if end is None:
         now = known.standing(request)
-        told.append(Sentence(now.start_us, 0, f"Here the trace ends: it is still {_STANDING[now.state]} {now.actor}."))
+        told.append(Sentence(now.start_us, 0, f"Here the trace ends: it is still {STANDING[now.state]} {now.actor}."))
     heading = _heading(known, request, records, end)
     return Explanation(request, heading, records[0][0], latency_us, tuple(told), tuple(parts), end is not None)
 
@@ -572,6 +522,9 @@ class _Teller:
 
     def _thread(self, segment: Segment, took: str) -> str:
         return f"it waited {took} for the thread of {segment.actor}."
+
+    def _service(self, segment: Segment, took: str) -> str:
+        return f"{segment.actor} took {took} for {self.story.what(segment.request)}."
 
     def _constructor(self, segment: Segment, took: str) -> str:
         return f"the constructor of {segment.actor} took {took}."

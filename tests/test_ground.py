@@ -195,6 +195,7 @@ DEPENDENCIES = {
     "nest-asyncio2",
     "time-machine",
     "rich",
+    "cronsim",
 }
 
 

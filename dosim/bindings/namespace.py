@@ -6,18 +6,13 @@ first use and, after a reset of that life, fails for ever with the same error; a
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from contextvars import Context
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dosim.kernel.loop import SCOPE
-from dosim.platform.facts import JURISDICTIONS, REDIRECT_LIMIT
-from dosim.runtime.calls import Call, OutsideCall, hand_on
+from dosim.bindings.stubs import RemoteStub
+from dosim.platform.facts import JURISDICTIONS
+from dosim.runtime.calls import Call
 from dosim.runtime.host import object_label
-from dosim.web.errors import AbortError, JsException, type_error
-from dosim.web.http import JsRequest, JsResponse, deliver_request, deliver_response, redirect_target
+from dosim.web.errors import JsException, type_error
 from dosim.web.ids import DurableObjectId, not_an_id
 from dosim.web.interface import Constructor, argument_text
 
@@ -73,105 +68,15 @@ class StubLink:
         return Stub(self._world, self._binding, self.object_id, self._hint)
 
 
-class Stub:
+class Stub(RemoteStub):
     """A Durable Object from outside: `stub.method(...)`, `stub.fetch(...)`, `stub.id`, `stub.name`."""
 
     constructor = Constructor("DurableObject")
 
     def __init__(self, world: World, binding: ClassBinding, object_id: DurableObjectId, hint: str | None) -> None:
-        self._world = world
-        self._link = StubLink(world, binding, object_id, hint)
+        super().__init__(world, StubLink(world, binding, object_id, hint))
         self.id = object_id
         self.name = object_id.name
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        method = RemoteMethod(self._world, self._link, name)
-        self.__dict__[name] = method
-        return method
-
-    def fetch(self, resource: object, **options: Any) -> Any:
-        """Send a request to the object's `fetch`; awaits to a `workers.Response`.
-
-        As in the SDK, nothing is sent before it is awaited; from outside the simulation it starts at once.
-        Raises AbortError for what goes wrong over there, JsException for a request that cannot be sent.
-        """
-        if SCOPE.get() is not None:
-            return self._fetch(resource, options)
-        world = self._world
-        request = world.make_fetch_request(resource, options)
-        sent = self._send(request)
-        assert isinstance(sent, OutsideCall)
-        outcome = OutsideCall(world.loop, sent.request, f"{self._link.label}.fetch")
-        following = Context().run(world.loop.create_task, self._follow(request, sent))
-        following.add_done_callback(partial(hand_on, outcome))
-        return outcome
-
-    async def _fetch(self, resource: object, options: dict[str, Any]) -> Any:
-        request = self._world.make_fetch_request(resource, options)
-        return await self._follow(request, self._send(request))
-
-    async def _follow(self, request: JsRequest, sent: asyncio.Future[JsResponse]) -> Any:
-        """The final response to a request that was sent, after all redirects."""
-        world = self._world
-        redirected = False
-        for _ in range(REDIRECT_LIMIT + 1):
-            try:
-                response = await sent
-            except JsException as error:
-                raise abort_error(error) from None
-            target = redirect_target(response, request)
-            if target is None:
-                return world.wrap(deliver_response(response, request, redirected=redirected))
-            request, redirected = target, True
-            sent = self._send(request)
-        raise AbortError("Too many redirects.")
-
-    def _send(self, request: JsRequest) -> asyncio.Future[JsResponse]:
-        world = self._world
-        sent = world.wrap(deliver_request(request))
-        call = world.plain_call("fetch", self._link.label, "fetch", (sent,), SCOPE.get())
-        self._link.bind(call)
-        return world.begin(call)
-
-    def __new_stub__(self) -> Stub:
-        """What the other side of a call gets when a stub is an argument or a result (recorded: allowed)."""
-        return self._link.new_stub()
-
-    def __repr__(self) -> str:
-        return f"<stub of {self._link.label}>"
-
-
-def abort_error(error: JsException) -> AbortError:
-    """An error of a fetch as Python sees it: the text alone, of a Python exception its last line (recorded)."""
-    text = error.message.strip().splitlines()[-1] if error.name == "PythonError" else error.message
-    aborted = AbortError(text)
-    for flag, value in error.flags.items():
-        setattr(aborted, flag, value)
-    for note in getattr(error, "__notes__", ()):
-        aborted.add_note(note)
-    return aborted
-
-
-class RemoteMethod:
-    """`stub.method`: calling it sends an RPC at once."""
-
-    __slots__ = ("_link", "_name", "_world")
-
-    def __init__(self, world: World, link: StubLink, name: str) -> None:
-        self._world = world
-        self._link = link
-        self._name = name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        world = self._world
-        call = world.new_call("rpc", self._link.label, self._name, args, kwargs)
-        self._link.bind(call)
-        return world.start(call)
-
-    def __repr__(self) -> str:
-        return f"<method {self._name} of {self._link.label}, not called>"
 
 
 class DurableObjectNamespace:

@@ -26,8 +26,8 @@ import sys
 import time
 import timeit
 import uuid
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from hashlib import blake2b
 from operator import index
@@ -60,6 +60,19 @@ _ABSENT = object()
 _asctime, _ctime, _localtime, _urandom = time.asctime, time.ctime, time.localtime, os.urandom
 _seed = random.Random.seed
 _generator = random._inst
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What is drawn in here does not shift the values of the simulation that is entered: imports that happen once."""
+    owner = _inside.owner
+    generators = [random._inst, *([owner.bytes] if owner is not None else [])]
+    before = [generator.getstate() for generator in generators]
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.setstate(state)
 
 
 class Entropy:

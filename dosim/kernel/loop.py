@@ -269,6 +269,9 @@ class Loop(asyncio.AbstractEventLoop):
     #: Always False, and said by a type in C: asyncio asks for each task and future it makes.
     get_debug = staticmethod(bool)
 
+    def get_task_factory(self) -> None:
+        """None: tasks are the loop's own (anyio asks)."""
+
     def set_debug(self, enabled: bool) -> None:
         """Accepted and without effect: a simulated run is deterministic, debug mode would change its order."""
 

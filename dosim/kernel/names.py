@@ -248,7 +248,7 @@ def slots_in(contents: dict[str, object], module: str, table: Table) -> Iterator
     for name, value in list(contents.items()):
         if id(value) in table:
             yield _Item(contents, name, *table[id(value)])
-        elif isinstance(value, FunctionType):
+        elif type(value) is FunctionType:  # not isinstance: that would evaluate a lazy proxy
             if value.__module__ == module:
                 yield from _slots_of_function(value, table, seen)
         elif issubclass(type(value), type) and vars(value).get("__module__") == module:
@@ -289,18 +289,18 @@ def _slots_of_function(function: FunctionType, table: Table, seen: set[int]) -> 
         value = _contents(cell)
         if id(value) in table:
             yield _Cell(cell, *table[id(value)])
-        elif isinstance(value, FunctionType):  # what a decorator wraps
+        elif type(value) is FunctionType:  # what a decorator wraps
             yield from _slots_of_function(value, table, seen)
 
 
 def _functions(members: Iterable[object]) -> Iterator[FunctionType]:
     """The Python functions behind class members: plain ones, static, class methods, properties."""
     for member in members:
-        if isinstance(member, property):
+        if type(member) is property:
             yield from _functions([member.fget, member.fset])
         else:
             function = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-            if isinstance(function, FunctionType):
+            if type(function) is FunctionType:
                 yield function
 
 

@@ -23,18 +23,12 @@ class BindingKind:
 
 
 #: What dosim gives a Worker; the end of every refusal.
-SUPPORTED = "durable_objects and vars"
+SUPPORTED = (
+    "durable_objects, vars, kv_namespaces, r2_buckets, d1_databases, queues, services, triggers.crons and assets"
+)
 
 #: Source: wrangler's configuration schema (`node_modules/wrangler/config-schema.json`), November 2026.
 UNSUPPORTED = (
-    BindingKind("kv_namespaces", "a KV namespace", "KV bindings"),
-    BindingKind("r2_buckets", "an R2 bucket", "R2 bindings"),
-    BindingKind("d1_databases", "a D1 database", "D1 bindings"),
-    BindingKind("queues.producers", "a queue", "queue bindings"),
-    BindingKind("queues.consumers", "a queue", "queue consumers", "consumes"),
-    BindingKind("services", "a service", "service bindings"),
-    BindingKind("triggers.crons", "a cron trigger", "cron triggers", "has"),
-    BindingKind("assets", "static assets", "static assets", "has"),
     BindingKind("site", "a Workers Site", "static assets", "has"),
     BindingKind("workflows", "a Workflow", "Workflows bindings"),
     BindingKind("containers", "a container", "containers", "has"),
@@ -63,7 +57,9 @@ UNSUPPORTED = (
 
 #: Keys of an entry that name it, in the order they are looked for.
 _NAMING = ("binding", "name", "queue", "class_name", "directory", "bucket")
-_KNOWN = frozenset(kind.key.partition(".")[0] for kind in UNSUPPORTED) | {"durable_objects", "vars"}
+_KNOWN = frozenset(kind.key.partition(".")[0] for kind in UNSUPPORTED) | frozenset(
+    "durable_objects vars kv_namespaces r2_buckets d1_databases queues services triggers assets".split()
+)
 
 
 def refuse_unsupported(settings: Mapping[str, object], file: str) -> None:

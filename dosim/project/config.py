@@ -10,7 +10,7 @@ import datetime as dt
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +18,7 @@ from dosim.project.bindings import refuse_unsupported
 from dosim.project.errors import ProjectError
 from dosim.project.jsonc import malformed, parse_jsonc
 from dosim.project.python_version import platform_python
+from dosim.project.services import Services, read_services
 
 #: Source: wrangler `findWranglerConfig`.
 CONFIG_FILES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
@@ -56,6 +57,7 @@ class ProjectConfig:
     durable_objects: tuple[DurableObjectBinding, ...]
     vars: Mapping[str, object]
     python_version: str
+    services: Services = field(default_factory=Services)
 
 
 def read_config(folder: str | Path) -> ProjectConfig:
@@ -73,11 +75,12 @@ def read_config(folder: str | Path) -> ProjectConfig:
     flags = _strings(settings.get("compatibility_flags", []), "compatibility_flags", file)
     objects = _durable_objects(settings, file)
     variables = _vars(settings, file)
-    for binding in objects:
-        if binding.name in variables:
-            raise ProjectError(
-                f"{file} gives the name {binding.name} to a Durable Object binding and to a var: rename one of them."
-            )
+    services = read_services(settings, root, file)
+    variables = {name: value for name, value in variables.items() if name not in services.secrets}
+    names = [*(binding.name for binding in objects), *variables, *services.names()]
+    for name in names:
+        if names.count(name) > 1:
+            raise ProjectError(f"{file} gives the name {name} to two bindings or vars: rename one of them.")
     return ProjectConfig(
         folder=root,
         name=_text(settings, "name", file, DEFAULT_NAME),
@@ -87,6 +90,7 @@ def read_config(folder: str | Path) -> ProjectConfig:
         durable_objects=objects,
         vars=variables,
         python_version=platform_python(date, flags),
+        services=services,
     )
 
 

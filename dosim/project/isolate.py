@@ -10,6 +10,9 @@ installed in this Python) in the host's view, so that no host module ever sees, 
 Order of search: shims; the standard library; the entry module's folder; `python_modules`; this Python's packages.
 The platform's is the same. Source: workerd `setupPackages.ts`, `setup_python_search_path.py`.
 
+This Python's packages are shared by all isolates, but for those that `project.installed` says keep an application's
+state in themselves (Django): these are loaded anew too, from where they are installed.
+
 Known differences: host code that looks a project module up by name at run time (`pickle`,
 `importlib.resources.files("pkg")`, `typing.get_type_hints`) finds it only inside `active`.
 """
@@ -28,8 +31,11 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import ClassVar
 
+from dosim.kernel.entropy import undisturbed
 from dosim.project.errors import ProjectError
+from dosim.project.installed import installed_code, own_environment, own_folder
 from dosim.project.python_version import is_standard, needs_newer, parsed_version, removed_in
+from dosim.workers.packages import PATCHES
 
 VENDOR_FOLDER = "python_modules"
 _COMPILED = frozenset({".so", ".pyd"})
@@ -76,7 +82,7 @@ class Isolate:
         self._entry = None
         self._start_anew()
         try:
-            with _view(self):
+            with own_environment(), _view(self):
                 entry = self._load_entry()
         except (SyntaxError, ImportError, NameError, AttributeError) as error:
             newer = needs_newer(error, self.folder, self._platform)
@@ -121,6 +127,8 @@ class Isolate:
         self._file_finders: dict[str, FileFinder] = {}
         #: Vendored packages with compiled parts that this Python has no package for.
         self._compiled_only: set[str] = set()
+        #: This Python's packages that are loaded anew all the same, and the folder of each.
+        self._installed: dict[str, str] = {}
         #: Whether a top-level name is the isolate's: a shim, or found below the project's roots.
         self._is_own = {name.partition(".")[0]: True for name in self._shims} | {self.path.stem: True}
 
@@ -167,11 +175,17 @@ class Isolate:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)  # only this older Python still has it
         loaded = sys.modules.get(name) if Isolate._current is self else None
         if Isolate._current is None or (loaded is not None and _has_all(loaded, names)):
-            module = builtins.__import__(name, None, None, names)
+            module = self._host_import(name, names)
         else:
             with _view(None):
-                module = builtins.__import__(name, None, None, names)
+                module = self._host_import(name, names)
         return self._importlib if module is importlib else module
+
+    def _host_import(self, name: str, names: Sequence[str]) -> ModuleType:
+        if name in sys.modules and _has_all(sys.modules[name], names):
+            return builtins.__import__(name, None, None, names)
+        with undisturbed():
+            return builtins.__import__(name, None, None, names)
 
     def import_module(self, name: str, package: str | None = None) -> ModuleType:
         """`importlib.import_module` of the project's code."""
@@ -197,7 +211,7 @@ class Isolate:
             return False
         spec = self._locate(top, self._roots)
         if spec is None:
-            return False
+            return self._takes_over(top)
         folders = spec.submodule_search_locations or []
         if spec.loader is None:
             return any(_suffixes(folder) & {".py"} for folder in folders)
@@ -208,9 +222,20 @@ class Isolate:
             self._compiled_only.add(top)
         return True
 
+    def _takes_over(self, top: str) -> bool:
+        """Whether the package is one of this Python's that each isolate has for itself."""
+        folder = own_folder(top)
+        if folder is not None:
+            self._installed[top] = folder
+        return folder is not None
+
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
         """Where the project has the module `name`: a meta path finder's method."""
-        return self._locate(name, self._roots if path is None else path) if self._owns(name.partition(".")[0]) else None
+        if not self._owns(name.partition(".")[0]):
+            return None
+        if path is None:
+            path = [self._installed[name]] if name in self._installed else self._roots
+        return self._locate(name, path)
 
     def _locate(self, name: str, folders: Sequence[str]) -> ModuleSpec | None:
         portions: list[str] = []
@@ -279,11 +304,14 @@ class _ProjectLoader(SourceFileLoader):
     isolate: Isolate
 
     def get_code(self, fullname: str) -> CodeType:
-        return _compiled(self.path)
+        installed = fullname.partition(".")[0] in self.isolate._installed
+        return installed_code(fullname, self.path) if installed else _compiled(self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         vars(module)["__builtins__"] = self.isolate.builtins
-        exec(_compiled(self.path), vars(module))
+        exec(self.get_code(module.__name__), vars(module))
+        if (patch := PATCHES.get(module.__name__)) is not None:
+            patch(module)
 
 
 class _ImportlibView(ModuleType):

@@ -29,6 +29,10 @@ class Owner(Protocol):
     label: str
     place: City | None
 
+    @property
+    def env(self) -> Any:
+        """The bindings of its Worker."""
+
     def emit(self, call: Call) -> None:
         """Send a call at the end of this turn, when the output gate lets it out."""
 

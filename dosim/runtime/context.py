@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 class DurableObjectContext:
     """What a Durable Object's constructor gets as `ctx` (`DurableObjectState` in JavaScript)."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, exports: Any) -> None:
         self._instance = instance
+        self.props: dict[str, object] = {}
+        #: The Worker's own entrypoints and object classes, as bindings.
+        self.exports = exports
         host_id = instance.id
         self.id = DurableObjectId(str(host_id), object_name(host_id.name), host_id.jurisdiction, host_id.namespace)
         self._root = Flow(instance.gate, None)

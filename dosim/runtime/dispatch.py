@@ -24,6 +24,10 @@ RESERVED = frozenset(
 )
 
 
+#: Modules that refuse a call before it reaches user code.
+_REFUSING = ("dosim.runtime.dispatch", "dosim.runtime.worker")
+
+
 def find_method(user: object, name: str) -> Callable[..., Any]:
     """The method that an RPC of this name reaches. Raises the platform's TypeError when there is none."""
     found = inspect.getattr_static(type(user), name, None)
@@ -39,14 +43,10 @@ def call_method(instance: Instance, call: Call) -> None:
         result = _method(instance, call)(*call.args)
     except DurableObjectAbort:
         return
-    except JsException as error:
-        refused = JsException(error.message, error.name, **{**error.flags, "remote": True}) if _is_ours(error) else None
-        instance.answer(call, None, refused or as_error(error))
-        return
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        instance.answer(call, None, as_error(error))
+        instance.answer(call, None, thrown(error))
         return
     if type(result) is CoroutineType or inspect.isawaitable(result):
         call.task = instance.loop.start(_run(instance, call, result))
@@ -68,12 +68,19 @@ async def _run(instance: Instance, call: Call, handler: Awaitable[Any]) -> None:
         finish(instance, call, result)
 
 
+def thrown(error: BaseException) -> JsException:
+    """What a handler raised before it had anything to await, as its caller gets it."""
+    if isinstance(error, JsException) and _is_ours(error):
+        return JsException(error.message, error.name, **{**error.flags, "remote": True})
+    return as_error(error)
+
+
 def _is_ours(error: JsException) -> bool:
-    """True for a refusal made here, before any user code ran."""
+    """True for a refusal of the platform's own, made before any user code ran."""
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    return tb is not None and tb.tb_frame.f_globals.get("__name__") == __name__
+    return tb is not None and tb.tb_frame.f_globals.get("__name__") in _REFUSING
 
 
 def _method(instance: Instance, call: Call) -> Callable[..., Any]:
@@ -110,12 +117,12 @@ def finish(instance: Instance, call: Call, result: Any) -> None:
     try:
         value = instance.world.functions.outgoing_result(instance, call, result)
     except Exception as error:
-        instance.answer(call, None, _refusal(error))
+        instance.answer(call, None, refusal(error))
     else:
         instance.answer(call, value, None)
 
 
-def _refusal(error: Exception) -> JsException:
+def refusal(error: Exception) -> JsException:
     """A result that cannot be sent: a JavaScript error keeps its name, the SDK's own TypeError has a traceback."""
     if isinstance(error, JsException):
         return with_notes(JsException(error.message, error.name, remote=True), error)

@@ -233,6 +233,11 @@ class Instance:
         """Which life of the object this is; what a socket that it accepts belongs to."""
         return self.host.life
 
+    @property
+    def env(self) -> Any:
+        """The bindings of its Worker."""
+        return self.host.binding.env
+
     def call_answered(self, call: Call) -> None:
         self.outgoing.pop(call, None)
 

@@ -60,7 +60,7 @@ class _Operation:
         now_us = world.loop.now_us
         detail = (place.colo if place is not None else "",)
         call.last = world.emit(now_us, "arrive", call.target, call.id, call.last, detail)
-        call.last = world.emit(now_us, "start", call.target, call.id, call.last, (now_us, ""))
+        call.last = world.emit(now_us, "serve", call.target, call.id, call.last)
         world.loop.at(now_us + self._takes_us, self._serve, call)
 
     def _serve(self, call: Call) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import dataclass
 from types import CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ from dosim.kernel.loop import SCOPE, Timer, complete
 from dosim.runtime.calls import Call
 from dosim.runtime.context import keep_until_done
 from dosim.runtime.crossing import as_error
-from dosim.runtime.dispatch import relaxed
-from dosim.web.errors import JsException, type_error
+from dosim.runtime.dispatch import RESERVED, find_method, refusal, relaxed, thrown
+from dosim.web.errors import type_error
 from dosim.web.http import check_sendable
 
 if TYPE_CHECKING:
@@ -25,6 +26,46 @@ if TYPE_CHECKING:
 
 _EMPTY = Context()
 _WITH_SELF_AND_REQUEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEvent:
+    """What happens to a Worker: how its entrypoint is called, and what its result becomes for whoever waits."""
+
+    entrypoint: str
+    #: The entrypoint's instance -> the handler's result, or what to await for it.
+    invoke: Callable[[Any], Any]
+    #: The result as it leaves. Raises JsException for a result that cannot.
+    convert: Callable[[WorkerRequest, Any], Any]
+
+
+def fetch_event(request: Any, entrypoint: str = "Default") -> WorkerEvent:
+    """A request for an entrypoint's `fetch`; `request` is the handler's own, wrapped."""
+
+    def convert(worker: WorkerRequest, result: Any) -> Any:
+        response = worker.world.check_response(result)
+        check_sendable(response, request.js_object)
+        return response
+
+    return WorkerEvent(entrypoint, lambda user: _handler(user)(request), convert)
+
+
+def rpc_event(method: str, args: tuple[Any, ...], entrypoint: str = "Default") -> WorkerEvent:
+    """A call of an entrypoint's own method."""
+
+    def invoke(user: Any) -> Any:
+        if method in RESERVED:
+            raise type_error(f"'{method}' is a reserved method and cannot be called over RPC.")
+        return find_method(user, method)(*args)
+
+    return WorkerEvent(
+        entrypoint, invoke, lambda worker, result: worker.world.functions.outgoing_result(worker, worker.call, result)
+    )
+
+
+def handler_event(handler: str, *args: Any) -> WorkerEvent:
+    """`scheduled` or `queue`: three arguments, of which `env` and `ctx` are None (recorded)."""
+    return WorkerEvent("Default", lambda user: getattr(user, handler)(*args, None, None), lambda worker, result: None)
 
 
 def _handler(user: Any) -> Callable[..., Any]:
@@ -42,9 +83,11 @@ def _handler(user: Any) -> Callable[..., Any]:
 class ExecutionContext:
     """What a WorkerEntrypoint gets as `ctx`."""
 
-    def __init__(self, request: WorkerRequest) -> None:
+    def __init__(self, request: WorkerRequest, exports: Any) -> None:
         self._request = request
         self.props: dict[str, object] = {}
+        #: The Worker's own entrypoints and object classes, as bindings.
+        self.exports = exports
 
     def waitUntil(self, promise: Any) -> None:
         """Let `promise` (a coroutine, task or future) finish after the response."""
@@ -55,11 +98,12 @@ class ExecutionContext:
 
 
 class WorkerRequest:
-    """The scope and owner of the code that handles one client request."""
+    """The scope and owner of the code that handles one event of a Worker: a request, a call, a cron, a batch."""
 
     __slots__ = (
         "_answered",
         "_busy_until_us",
+        "_event",
         "_finished",
         "_held",
         "_outbox",
@@ -68,6 +112,7 @@ class WorkerRequest:
         "_waiting",
         "call",
         "context",
+        "env",
         "label",
         "loop",
         "place",
@@ -75,8 +120,15 @@ class WorkerRequest:
     )
 
     def __init__(
-        self, world: World, call: Call, place: City | None, label: str, answered: Callable[[Call, Any, Any], None]
+        self,
+        world: World,
+        call: Call,
+        place: City | None,
+        label: str,
+        answered: Callable[[Call, Any, Any], None],
+        env: Any,
     ) -> None:
+        self.env = env
         self.world = world
         self.loop = world.loop
         self.call = call
@@ -99,21 +151,23 @@ class WorkerRequest:
 
     # -- turns
 
-    def run(self, make: Callable[[ExecutionContext], Any], request: Any, detail: tuple[object, ...]) -> None:
-        """Make the entrypoint and run its `fetch` with the request; `detail` is that of the trace's record."""
+    def run(self, make: Callable[[WorkerRequest, str], Any], event: WorkerEvent, detail: tuple[object, ...]) -> None:
+        """Make the entrypoint and call its handler; `detail` is that of the trace's record."""
         call = self.call
         call.last = self.world.emit(self.loop.now_us, "worker", self.label, call.id, call.last, detail)
+        self._event = event
         self.touch()
-        self.context.run(self._run, make, request)
+        self.context.run(self._run, make)
 
-    def _run(self, make: Callable[[ExecutionContext], Any], request: Any) -> None:
+    def _run(self, make: Callable[[WorkerRequest, str], Any]) -> None:
         SCOPE.set(self)
+        event = self._event
         try:
-            result = _handler(make(ExecutionContext(self)))(request)
+            result = event.invoke(make(self, event.entrypoint))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self.answer(None, as_error(error))
+            self.answer(None, thrown(error))
             return
         if type(result) is not CoroutineType and not inspect.isawaitable(result):
             self._finish(result)
@@ -133,12 +187,11 @@ class WorkerRequest:
 
     def _finish(self, result: Any) -> None:
         try:
-            response = self.world.check_response(result)
-            check_sendable(response, self.call.args[0])
-        except JsException as error:
-            self.answer(None, error)
+            value = self._event.convert(self, result)
+        except Exception as error:
+            self.answer(None, refusal(error))
         else:
-            self.answer(response, None)
+            self.answer(value, None)
 
     def answer(self, response: Any, error: BaseException | None) -> None:
         """The handler has ended."""

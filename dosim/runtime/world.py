@@ -43,6 +43,9 @@ class ClassBinding(Protocol):
     @property
     def has_alarm_handler(self) -> bool: ...
 
+    @property
+    def env(self) -> Any: ...
+
     def make(self, host: ObjectHost, instance: Instance) -> object:
         """Run the class's constructor."""
 
@@ -88,8 +91,8 @@ class World:
         self.make_fetch_request = make_fetch_request
         #: A JavaScript request or response in the SDK's own wrapper.
         self.wrap = wrap
-        #: Bindings of this simulation's programs; `workers.env` reads them.
-        self.env: Any = None
+        #: `fetch(resource, options)` of a Worker or an object; the simulation gives it.
+        self.fetch: Callable[[object, dict[str, Any]], Any] | None = None
         #: Whether `print` of simulated code is shown besides being recorded.
         self.show_output = True
         #: Whether Python's values are accepted where the platform refuses them.

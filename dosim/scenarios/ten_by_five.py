@@ -14,12 +14,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from dosim.explain import Explanation, Story, explain, part_of
+from dosim.explain import Explanation, Story, explain
 from dosim.scenarios import desks
 from dosim.scenarios.blocks import Block, Code, Heading, Paragraph, Table, html_text, plain_text
 from dosim.scenarios.registry import BadArgument, did_you_mean
 from dosim.simulation import Client, ClientCall, Simulation
 from dosim.trace import Segment, Trace
+from dosim.trace.parts import part_of
 from dosim.trace.words import counted, exact
 
 if TYPE_CHECKING:

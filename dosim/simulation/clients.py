@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.durations import duration_text
 from dosim.runtime.calls import OutsideCall
-from dosim.runtime.worker import WorkerRequest
+from dosim.runtime.worker import fetch_event
 from dosim.simulation.sockets import Handshake
 from dosim.web.errors import JsException
 from dosim.web.http import REQUEST_OPTIONS, deliver_request, deliver_response
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dosim.kernel.loop import Loop
     from dosim.network import City
     from dosim.runtime.calls import Call
-    from dosim.simulation.isolates import LoadedIsolate
     from dosim.simulation.simulation import Simulation
 
 #: What production answers when a Worker throws: the code is documented, the words around it are assumed.
@@ -79,7 +78,6 @@ class Client:
         self._access_us = network.access_us(city) if network is not None and city is not None else 0
         colo = self._colo.colo if self._colo is not None else ""
         self._edge = f"edge {colo}" if colo else "edge"
-        self._worker = f"worker@{colo}" if self._colo is not None else "worker"
         #: The detail of the records at the colo: one tuple for all of them.
         self._at_colo = (colo,)
 
@@ -89,7 +87,7 @@ class Client:
         Raises JsException for a request that cannot be sent. The result is a `workers.Response`.
         """
         simulation = self._simulation
-        if simulation.worker is None:
+        if simulation.worker is None and simulation.program.site is None:
             raise ValueError(
                 "this simulation has no Worker to send a request to: Simulation(Default, ...) with a WorkerEntrypoint,"
                 " or call an object directly with sim.env.NAME.getByName('x')."
@@ -134,26 +132,17 @@ class Client:
         world = self._world
         now_us = world.loop.now_us
         call.last = world.emit(now_us, "edge", self._edge, call.id, call.last, self._at_colo)
-        world.loop.at(now_us + self._simulation.edge_routing_us, self._to_isolate, call)
+        world.loop.at(now_us + self._simulation.edge_routing_us, self._to_worker, call)
 
-    def _to_isolate(self, call: Call) -> None:
-        isolates, loop = self._simulation.isolates, self._world.loop
-        isolate, now_us = isolates.of(self._colo), loop.now_us
-        warm_us = isolates.start(isolate, now_us) if isolate.warm_us is None else isolate.warm_us
-        if warm_us > now_us:
-            detail = (*self._at_colo, warm_us - now_us)
-            call.last = self._world.emit(now_us, "isolate", self._worker, call.id, call.last, detail)
-            loop.at(warm_us, self._isolate_is_warm, (call, isolate))
-        else:
-            self._run_worker(call, isolate)
-
-    def _isolate_is_warm(self, waiting: tuple[Call, LoadedIsolate]) -> None:
-        self._run_worker(*waiting)
-
-    def _run_worker(self, call: Call, isolate: LoadedIsolate) -> None:
-        world = self._world
-        worker = WorkerRequest(world, call, self._colo, self._worker, self._leaves)
-        worker.run(isolate.make_worker, world.wrap(deliver_request(call.args[0])), self._at_colo)
+    def _to_worker(self, call: Call) -> None:
+        """The request goes to the static assets, if they have the path, else to the Worker."""
+        program, world = self._simulation.program, self._world
+        request = deliver_request(call.args[0])
+        response = program.site.before_worker(request) if program.site is not None else None
+        if response is not None:
+            self._leaves(call, response, None)
+            return
+        program.deliver(call, self._colo, fetch_event(world.wrap(request)), self._leaves)
 
     def _leaves(self, call: Call, response: Any, error: JsException | None) -> None:
         """The Worker has answered: the response travels back."""

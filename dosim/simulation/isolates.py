@@ -17,23 +17,18 @@ if TYPE_CHECKING:
     from dosim.network import City
     from dosim.runtime.host import ObjectHost
     from dosim.runtime.instance import Instance
-    from dosim.runtime.worker import ExecutionContext
+    from dosim.simulation.programs import Program
 
 
 class LoadedIsolate:
-    """One loading of the program: its entrypoint and its object classes."""
+    """One loading of the program: its entrypoints by their names, "Default" the one of clients; its object classes."""
 
-    def __init__(self, worker: type | None, classes: Mapping[str, type], env: Any) -> None:
-        self.worker = worker
+    def __init__(self, entrypoints: Mapping[str, type], classes: Mapping[str, type], env: Any) -> None:
+        self.entrypoints = entrypoints
         self.classes = classes
         self.env = env
         #: When it has started, microseconds; None: nothing has asked for it yet.
         self.warm_us: int | None = None
-
-    def make_worker(self, ctx: ExecutionContext) -> Any:
-        """A new instance of the entrypoint, as for every event."""
-        assert self.worker is not None
-        return self.worker(ctx, self.env)
 
 
 class Isolates:
@@ -81,16 +76,23 @@ class Binding:
         self.prevent_eviction = False
         self.unique_key = f"{script}-{class_name}"
         self.ids = IdFactory(self.unique_key, JURISDICTIONS)
-        self.isolates: Isolates | None = None
+        #: The Worker that the class belongs to.
+        self.program: Program | None = None
         self.world: Any = None
 
     @property
     def has_alarm_handler(self) -> bool:
-        assert self.isolates is not None
-        return callable(getattr(self.isolates.first.classes[self.class_name], "alarm", None))
+        assert self.program is not None
+        return callable(getattr(self.program.isolates.first.classes[self.class_name], "alarm", None))
+
+    @property
+    def env(self) -> Any:
+        """The bindings of its Worker."""
+        assert self.program is not None
+        return self.program.env
 
     def make(self, host: ObjectHost, instance: Instance) -> object:
         """Run the class's constructor in the isolate of the object's colo."""
-        assert self.isolates is not None
-        isolate = self.isolates.of(host.place)
-        return isolate.classes[self.class_name](DurableObjectContext(instance), isolate.env)
+        assert self.program is not None
+        isolate = self.program.isolates.of(host.place)
+        return isolate.classes[self.class_name](DurableObjectContext(instance, self.program.exports), isolate.env)

@@ -26,12 +26,14 @@ class Options:
     compatibility_flags: Sequence[str] = ()
     network: Network | str | None = "earth"
     cold_start: object = None
+    kv_consistency: object = None
     portability: str = "warn"
     retention: str = "full"
     show_output: bool = True
     prevent_eviction: Sequence[str] = ()
     earth: Network | None = field(init=False)
     cold_start_us: int = field(init=False)
+    kv_consistency_us: int | None = field(init=False)
 
     def __post_init__(self) -> None:
         _one_of("platform", self.platform, tuple(PLATFORMS))
@@ -45,6 +47,9 @@ class Options:
             self.cold_start_us = duration_us(self.cold_start, "cold_start")
         else:
             self.cold_start_us = WORKER_COLD_START_US if self.earth is not None else 0
+
+        given = self.kv_consistency
+        self.kv_consistency_us = None if given is None else duration_us(given, "kv_consistency")
 
     @property
     def platform_facts(self) -> Platform:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from dosim.bindings.namespace import RemoteMethod
+from dosim.bindings.stubs import RemoteMethod
 from dosim.kernel.loop import NO_LIMIT, SLICE_EVENTS, Loop, Stuck
 from dosim.kernel.nesting import nested
 from dosim.runtime.calls import OutsideCall

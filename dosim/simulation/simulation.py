@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dosim.bindings.namespace import DurableObjectNamespace
+from dosim.bindings.external import ExternalService
 from dosim.kernel.durations import Instant, duration_us, instant_us
 from dosim.kernel.entropy import Entropy
 from dosim.kernel.loop import NO_LIMIT
@@ -17,56 +17,38 @@ from dosim.kernel.nesting import level_outside
 from dosim.platform.facts import COMPATIBILITY_DATE, EPOCH_MS
 from dosim.runtime.world import World
 from dosim.simulation.clients import Client
+from dosim.simulation.deployment import Deployment, Script, Stores
 from dosim.simulation.errors import PortabilityError, PortabilityWarning
-from dosim.simulation.isolates import Binding, Isolates, LoadedIsolate
+from dosim.simulation.given import Given
+from dosim.simulation.isolates import Isolates
 from dosim.simulation.objects import Objects, ObjectView
 from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
-from dosim.trace.tables import html_table
 from dosim.trace.words import counted
 from dosim.web.errors import noted, type_error
 from dosim.web.http import JsResponse
-from dosim.web.ids import IdFactory
-from dosim.web.proxies import to_js
-from dosim.workers.entrypoints import DurableObject, WorkerEntrypoint
+from dosim.web.url import parse_url
 from dosim.workers.http import PyodideFetchResponse, fetch_request, from_js
 
 if TYPE_CHECKING:
     from dosim.explain import Explanation
     from dosim.network import Network
-    from dosim.project import ProjectConfig
     from dosim.trace import Trace
-
-
-class Env:
-    """Bindings as attributes: Durable Object namespaces and vars."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        known = ", ".join(sorted(vars(self))) or "nothing"
-        raise AttributeError(
-            f"env has no binding {name!r}; it has {known}. Bind it: durable_objects={{{name!r}: YourClass}}, or, in a"
-            " project, under durable_objects.bindings of its wrangler.jsonc."
-        )
-
-    def __repr__(self) -> str:
-        return f"<env: {', '.join(sorted(vars(self)))}>"
-
-    def _repr_html_(self) -> str:
-        return html_table(("binding", "what it is"), sorted((name, repr(value)) for name, value in vars(self).items()))
 
 
 class Simulation:
     """The world that is run: `Simulation(Default, durable_objects={"COUNTER": Counter}, seed=7)`.
 
     worker: the WorkerEntrypoint that clients reach, or None. durable_objects: binding name -> class. vars: plain values
-    on `env`. seed: everything random follows from it. platform: "cloudflare" or "workerd" (see `dosim.platform`).
-    concurrency: "input-gates" (the runtime's rule) or "one-at-a-time" (the popular belief). network: "earth", or None
-    for no distances and no cold starts. cold_start: how long an isolate takes to start, "5ms" on earth as documented
-    for JavaScript (Python with packages: "1s"). portability: "warn", "error" or "friendly". retention: "full",
-    "last=N" or "none". prevent_eviction: names of classes that stay in memory.
-    Raises ValueError or TypeError that name the argument and the fix.
+    on `env`. kv_namespaces, r2_buckets, d1_databases: binding names, or binding name -> id. queues: binding name ->
+    queue name; queue_consumers: queue name -> wrangler's settings, for the Worker's `queue` handler. services: binding
+    name -> another WorkerEntrypoint. crons: expressions for its `scheduled` handler. assets: a folder of static files.
+    seed: everything random follows from it. platform: "cloudflare" or "workerd" (see `dosim.platform`). concurrency:
+    "input-gates" (the runtime's rule) or "one-at-a-time" (the popular belief). network: "earth", or None for no
+    distances and no cold starts. cold_start: how long an isolate takes to start, "5ms" on earth as documented for
+    JavaScript (Python with packages: "1s"). kv_consistency: how long a colo may answer with an old value of a KV key,
+    "60s" as documented. portability: "warn", "error" or "friendly". retention: "full", "last=N" or "none".
+    prevent_eviction: names of classes that stay in memory. Raises ValueError or TypeError that name the argument.
     """
 
     def __init__(
@@ -75,6 +57,14 @@ class Simulation:
         *,
         durable_objects: Mapping[str, type] | None = None,
         vars: Mapping[str, object] | None = None,  # noqa: A002 (wrangler's word)
+        kv_namespaces: Sequence[str] | Mapping[str, str] = (),
+        r2_buckets: Sequence[str] | Mapping[str, str] = (),
+        d1_databases: Sequence[str] | Mapping[str, str] = (),
+        queues: Mapping[str, str] | None = None,
+        queue_consumers: Mapping[str, Mapping[str, object]] | None = None,
+        services: Mapping[str, type] | None = None,
+        crons: Sequence[str] = (),
+        assets: str | Path | None = None,
         seed: int | str = 0,
         platform: str = "cloudflare",
         concurrency: str = "input-gates",
@@ -82,6 +72,7 @@ class Simulation:
         compatibility_flags: Sequence[str] = (),
         network: Network | str | None = "earth",
         cold_start: object = None,
+        kv_consistency: object = None,
         portability: str = "warn",
         retention: str = "full",
         show_output: bool = True,
@@ -95,50 +86,49 @@ class Simulation:
             compatibility_flags=compatibility_flags,
             network=network,
             cold_start=cold_start,
+            kv_consistency=kv_consistency,
             portability=portability,
             retention=retention,
             show_output=show_output,
             prevent_eviction=prevent_eviction,
         )
-        classes = _checked_classes(durable_objects)
-        _check_class("worker", worker, WorkerEntrypoint, "WorkerEntrypoint")
-        by_name = {cls.__name__: cls for cls in classes.values()}
-        bindings = [Binding(name, cls.__name__, sqlite=True, script="worker") for name, cls in classes.items()]
-        adopt = [cls for cls in (worker, *classes.values()) if cls is not None]
-        self._build(bindings, lambda env: lambda: LoadedIsolate(worker, by_name, env), vars or {}, adopt, options)
+        given = Given(
+            worker, durable_objects, vars, kv_namespaces, r2_buckets, d1_databases, queues, queue_consumers, services,
+            crons, assets,
+        )  # fmt: skip
+        self._build(given.scripts(), given.classes(), options)
 
     @classmethod
-    def from_project(cls, folder: str | Path, **options: Any) -> Simulation:
+    def from_project(
+        cls, folder: str | Path, *, services: Mapping[str, str | Path] | None = None, **options: Any
+    ) -> Simulation:
         """Run a Python Workers project unmodified: its `wrangler.jsonc` (or .toml, .json) and its entry module.
 
-        The other arguments are those of `Simulation`. Raises ProjectError that names what is missing or not there yet.
+        services: names of other Workers that it binds -> their projects' folders. The other arguments are the options
+        of `Simulation`. Raises ProjectError that names what is missing or not there.
         """
         from dosim.project import read_config
-        from dosim.simulation.projects import project_loader
+        from dosim.simulation.loading import project_script
 
-        config: ProjectConfig = read_config(folder)
+        configs = [read_config(folder), *(read_config(other) for other in (services or {}).values())]
+        config = configs[0]
         known = [option.name for option in fields(Options) if option.init]
         unknown = sorted(set(options) - set(known))
         if unknown:
-            raise TypeError(f"from_project() has no argument {unknown[0]!r}; it has {', '.join(known)}.")
+            raise TypeError(f"from_project() has no argument {unknown[0]!r}; it has services, {', '.join(known)}.")
         said = {
             "compatibility_date": config.compatibility_date,
             "compatibility_flags": config.compatibility_flags,
             **options,
         }
-        bindings = [Binding(b.name, b.class_name, sqlite=b.sqlite, script=config.name) for b in config.durable_objects]
+        names = [config.name, *(services or {})]
+        scripts = [project_script(each, name) for each, name in zip(configs, names, strict=True)]
         simulation = cls.__new__(cls)
-        simulation._build(bindings, project_loader(config), config.vars, [], Options(**said))
+        simulation._build(scripts, [], Options(**said))
         return simulation
 
-    def _build(
-        self,
-        bindings: Sequence[Binding],
-        loader: Callable[[Env], Callable[[], LoadedIsolate]],
-        variables: Mapping[str, object],
-        adopt: Sequence[type],
-        options: Options,
-    ) -> None:
+    def _build(self, scripts: Sequence[Script], adopt: Sequence[type], options: Options) -> None:
+        bindings = [binding for script in scripts for binding in script.durable_objects]
         options.check_classes([binding.class_name for binding in bindings])
         self.seed, self.platform, self.concurrency = options.seed, options.platform, options.concurrency
         self.edge_routing_us = options.edge_routing_us
@@ -158,7 +148,9 @@ class Simulation:
         )
         world.show_output = options.show_output
         world.friendly = options.portability == "friendly"
-        world.env = self.env = env = _env(world, bindings, variables)
+        self._stores = stores = Stores(world, kv_consistency_us=options.kv_consistency_us)
+        world.fetch = stores.externals.fetch
+        self._deployment = deployment = Deployment(world, stores)
         for binding in bindings:
             binding.prevent_eviction = binding.class_name in options.prevent_eviction
         entropy = Entropy(
@@ -166,13 +158,48 @@ class Simulation:
         )
         entropy.adopt(*adopt)
         self._runner = Runner(world, entropy)
-        with self._runner.inside():
-            self.isolates = Isolates(loader(env), options.cold_start_us, shared=options.platform == "workerd")
-        for binding in bindings:
-            binding.isolates = self.isolates
-        self.worker = self.isolates.first.worker
+        for script in scripts:
+            env = deployment.environment(script)
+            if script is scripts[0]:
+                self.env = env
+            with self._runner.inside():
+                isolates = Isolates(script.load(env), options.cold_start_us, shared=options.platform == "workerd")
+                deployment.deploy(script, env, isolates)
+        self.program = deployment.programs[scripts[0].name]
+        self.isolates = self.program.isolates
         self.objects = Objects(world)
         self._clients = 0
+
+    @property
+    def worker(self) -> type | None:
+        """The entrypoint that clients reach."""
+        return self.program.worker
+
+    def external(
+        self, prefix: str, handler: Callable[[Any], Any], *, latency: object = "0ms", place: Any = None
+    ) -> ExternalService:
+        """Declare a service outside the platform, the only way for `fetch` to reach an address that starts so.
+
+        handler: a function, async or not, of a `workers.Request`; returns a Response, text, a dict or list (JSON), or a
+        status. latency: from the request's arrival to the call of the handler. place: where it is; unless told,
+        wherever it is called from. Returns the service, whose `requests` lists what it was asked.
+        """
+        parsed = parse_url(prefix) if isinstance(prefix, str) else None
+        if parsed is None or parsed.scheme not in ("http", "https"):
+            raise ValueError(f"prefix={prefix!r} is no http address: write the whole beginning, 'https://api.example'.")
+        if not callable(handler):
+            raise TypeError(f"handler={handler!r} cannot be called: give a function of the request.")
+        city = None if place is None else self.network.city(place)
+        service = ExternalService(self.world, prefix, handler, duration_us(latency, "latency"), city)
+        self._stores.externals.declare(service)
+        return service
+
+    def apply_migrations(self, binding: str) -> list[str]:
+        """Apply a D1 database's migrations, as `wrangler d1 migrations apply` does; returns the names of new ones.
+
+        Raises ValueError for a binding that is no D1 database of a project.
+        """
+        return self._deployment.apply_migrations(self.program.name, binding)
 
     # -- the world outside
 
@@ -287,7 +314,8 @@ class Simulation:
         for host in self.world.hosts.values():
             host.kill()
         with self._runner.inside():
-            self.isolates.reload()
+            for program in self._deployment.programs.values():
+                program.isolates.reload()
 
     # -- inside
 
@@ -320,55 +348,6 @@ class Simulation:
         from html import escape
 
         return f"<p>{escape(repr(self))}</p>{self.objects._repr_html_()}"
-
-
-def _check_class(argument: str, cls: object, base: type, base_name: str) -> None:
-    if cls is None and argument == "worker":
-        return
-    if not isinstance(cls, type):
-        hint = f"give the class itself, not an instance ({type(cls).__name__})" if cls is not None else "give a class"
-        raise TypeError(f"{argument}={cls!r} is no class: {hint}.")
-    if not issubclass(cls, base):
-        raise TypeError(
-            f"{argument}={cls.__name__} is no {base_name}: write `class {cls.__name__}({base_name})`, with"
-            f" `from dosim.workers import {base_name}`."
-        )
-
-
-def _checked_classes(durable_objects: object) -> dict[str, type]:
-    """Binding name -> class. Raises TypeError or ValueError that says what to write."""
-    if durable_objects is None:
-        return {}
-    if not isinstance(durable_objects, Mapping):
-        raise TypeError(
-            f"durable_objects={durable_objects!r} is no dict: write"
-            " durable_objects={'COUNTER': Counter}, binding name to class."
-        )
-    classes = dict(durable_objects)
-    named: dict[str, type] = {}
-    for name, cls in classes.items():
-        _check_class(f"durable_objects[{name!r}]", cls, DurableObject, "DurableObject")
-        if named.setdefault(cls.__name__, cls) is not cls:
-            raise ValueError(
-                f"durable_objects has two different classes named {cls.__name__}: the platform knows a class by its"
-                " name, so give one of them another."
-            )
-    return classes
-
-
-def _env(world: World, bindings: Sequence[Binding], variables: Mapping[str, object]) -> Env:
-    """What programs find in `env`. A class that is bound twice is one namespace."""
-    env = Env()
-    ids: dict[str, IdFactory] = {}
-    for binding in bindings:
-        binding.ids = ids.setdefault(binding.unique_key, binding.ids)
-        binding.world = world
-        setattr(env, binding.name, DurableObjectNamespace(world, binding))
-    for name, value in variables.items():
-        if hasattr(env, name):
-            raise ValueError(f"vars[{name!r}] has the name of a Durable Object binding: rename one of them.")
-        setattr(env, name, to_js(value))
-    return env
 
 
 def _check_response(result: object) -> JsResponse:

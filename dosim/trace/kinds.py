@@ -26,6 +26,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "queue": ("held_by",),
     "enter": (),
     "construct": ("instance",),
+    "serve": (),  # a service beside the objects works on it
     "start": ("ready_us", "held_by"),
     "resume": ("after", "child", "ready_us", "held_by"),
     "cpu": ("cpu_us",),

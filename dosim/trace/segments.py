@@ -17,7 +17,7 @@ from dosim.trace.records import RawRecord, Trace
 _CLOUDFLARE_NAMES: Final = {"one at a time": "queue_time_ms", "input gate": "input_gate_lock_wait_ms"}
 
 _MARKS: Final = frozenset(
-    "send edge isolate worker response failed call leave arrive turn_away queue enter construct start resume cpu"
+    "send edge isolate worker response failed call leave arrive turn_away queue enter construct serve start resume cpu"
     " return throw reply result".split()
 )
 
@@ -27,8 +27,8 @@ class Segment:
     """One stretch of a request's life.
 
     `state` is one of: client link, edge routing, worker start, placement lookup, hop, one at a time, thread,
-    input gate, constructor, running, awaiting, output gate, hop back, client link back. `detail` says what was awaited
-    or who held the gate; `request` is the request it belongs to; times are microseconds.
+    input gate, constructor, service, running, awaiting, output gate, hop back, client link back. `detail` says what
+    was awaited or who held the gate; `request` is the request it belongs to; times are microseconds.
     """
 
     state: str
@@ -125,6 +125,9 @@ class _Builder:
 
     def _construct(self, t_us: int, actor: str, request: int, detail: tuple[object, ...]) -> None:
         self._plain("constructor", t_us, actor, request)
+
+    def _serve(self, t_us: int, actor: str, request: int, detail: tuple[object, ...]) -> None:
+        self._plain("service", t_us, actor, request)
 
     def _start(self, t_us: int, actor: str, request: int, detail: tuple[object, ...]) -> None:
         if detail[1] and self.state != "constructor":

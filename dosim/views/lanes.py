@@ -25,6 +25,7 @@ LOOKS: Final[dict[str, str]] = {
     "input gate": "gate",
     "thread": "gate",
     "running": "running",
+    "service": "service",
     "awaiting": "awaiting",
     "output gate": "output gate",
 }

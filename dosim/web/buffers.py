@@ -53,6 +53,10 @@ class JsUint8Array(JsArrayBuffer):
     def length(self) -> int:
         return len(self._data)
 
+    @property
+    def buffer(self) -> JsArrayBuffer:
+        return JsArrayBuffer(self._data)
+
     def __len__(self) -> int:
         return len(self._data)
 

@@ -46,7 +46,7 @@ class _CurrentEnv:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(current_owner().world.env, name)
+        return getattr(current_owner().env, name)
 
     def __repr__(self) -> str:
         return "<workers.env>"
@@ -71,11 +71,11 @@ def handler(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def fetch(resource: Any, **options: Any) -> Any:
-    """A request to the outside. dosim lets no packet out: it is refused with what it would have asked for."""
-    raise OSError(
-        f"fetch({str(getattr(resource, 'url', resource))!r}): nothing outside the simulation can be reached, and no"
-        " service is declared for this address. Call a Durable Object, or answer this request in your own Worker."
-    )
+    """A request to the outside, which is what `sim.external` has declared: no packet leaves the process.
+
+    Raises AbortError that says how to declare a service for an address that has none.
+    """
+    return await current_owner().world.fetch(resource, options)
 
 
 def python_to_rpc(value: Any) -> Any:
@@ -91,7 +91,7 @@ def python_from_rpc(value: Any) -> Any:
 @contextmanager
 def patch_env(values: Mapping[str, Any] | None = None, **more: Any) -> Iterator[None]:
     """Replace bindings of `env` while the block runs."""
-    target = current_owner().world.env
+    target = current_owner().env
     changed = {**(values or {}), **more}
     before = {name: getattr(target, name, None) for name in changed}
     vars(target).update(changed)

@@ -18,7 +18,9 @@ from dosim.web.errors import JsException
 from dosim.web.forms import JsBlob as Blob
 from dosim.web.forms import JsFile as File
 from dosim.web.forms import JsFormData as FormData
+from dosim.web.forms import options_of
 from dosim.web.headers import JsHeaders as Headers
+from dosim.web.http import REQUEST_OPTIONS
 from dosim.web.http import JsRequest as Request
 from dosim.web.http import JsResponse as Response
 from dosim.web.proxies import JsArray, JsObject, jsnull, to_js
@@ -28,6 +30,7 @@ from dosim.web.values import clone, js_text
 from dosim.workers.console import console
 from dosim.workers.crypto import crypto
 from dosim.workers.encodings import TextDecoder, TextEncoder, atob, btoa
+from dosim.workers.entrypoints import fetch as fetch_outside
 from dosim.workers.html_rewriter import HTMLRewriter
 from dosim.workers.promises import Promise
 from dosim.workers.websockets import WebSocketPair, WebSocketRequestResponsePair
@@ -257,11 +260,10 @@ class Uint8Array:
         return JsUint8Array(to_bytes() if to_bytes is not None else bytes(value))
 
 
-def fetch(resource: Any, *_: Any, **__: Any) -> Any:
-    """As `workers.fetch`: refused, nothing leaves the simulation."""
-    from dosim.workers.entrypoints import fetch as refuse
-
-    return refuse(resource)
+async def fetch(resource: Any, init: Any = None, **options: Any) -> Any:
+    """As `workers.fetch`, with JavaScript's own Response as the result."""
+    response = await fetch_outside(resource, **options_of(init, options, REQUEST_OPTIONS))
+    return response.js_object
 
 
 def structuredClone(value: Any) -> Any:

@@ -69,8 +69,12 @@ def test_capabilities_of_a_later_issue_are_named() -> None:
 def test_missing_bindings_are_named(tmp_path: Path) -> None:
     """A binding that dosim does not have is named by its configuration key."""
     copy_project(HERE / "python" / "cases" / "bind_r2_bucket", tmp_path)
+    assert set() == missing_bindings(tmp_path)
 
-    assert {"r2_buckets"} == missing_bindings(tmp_path)
+    settings = json.loads((tmp_path / "wrangler.jsonc").read_text())
+    (tmp_path / "wrangler.jsonc").write_text(json.dumps({**settings, "ai": {"binding": "AI"}}))
+
+    assert {"ai"} == missing_bindings(tmp_path)
 
 
 def test_a_project_is_placed_where_main_says(tmp_path: Path) -> None:

@@ -111,17 +111,10 @@ def test_keys_about_deploying_are_accepted(project: WriteProject) -> None:
     ("settings", "kind", "message"),
     [
         (
-            {"kv_namespaces": [{"binding": "CACHE", "id": "1"}]},
-            "kv_namespaces",
-            "jsonc binds a KV namespace (CACHE): dosim has no KV bindings yet; it has durable_objects and vars.",
+            {"hyperdrive": [{"binding": "PG"}]},
+            "hyperdrive",
+            "jsonc binds a Hyperdrive database (PG): dosim has no Hyperdrive bindings yet; it has durable_objects,",
         ),
-        ({"r2_buckets": [{"binding": "A"}, {"binding": "B"}]}, "r2_buckets", "binds an R2 bucket (A, B)"),
-        ({"d1_databases": [{"binding": "DB"}]}, "d1_databases", "binds a D1 database (DB)"),
-        ({"queues": {"producers": [{"binding": "JOBS", "queue": "jobs"}]}}, "queues.producers", "binds a queue (JOBS)"),
-        ({"queues": {"consumers": [{"queue": "jobs"}]}}, "queues.consumers", "consumes a queue (jobs)"),
-        ({"services": [{"binding": "AUTH", "service": "auth"}]}, "services", "binds a service (AUTH)"),
-        ({"triggers": {"crons": ["*/5 * * * *"]}}, "triggers.crons", "has a cron trigger (*/5 * * * *)"),
-        ({"assets": {"directory": "./public"}}, "assets", "has static assets (./public)"),
         ({"workflows": [{"binding": "FLOW", "class_name": "Flow"}]}, "workflows", "binds a Workflow (FLOW)"),
         ({"ai": {"binding": "AI"}}, "ai", "binds Workers AI (AI)"),
         ({"send_email": [{"name": "MAIL"}]}, "send_email", "binds an email sender (MAIL)"),
@@ -137,16 +130,16 @@ def test_a_binding_type_that_is_not_there_is_named(
         read_config(project(**settings))
 
     assert message in str(caught.value)
-    assert "yet; it has durable_objects and vars." in str(caught.value)
+    assert "queues, services, triggers.crons and assets." in str(caught.value)
     assert (kind,) == caught.value.kinds
 
 
 def test_all_missing_binding_types_are_named_at_once(project: WriteProject) -> None:
     """A project with two of them learns of both in one error."""
-    with pytest.raises(ProjectError, match="dosim has no KV bindings and no R2 bindings yet") as caught:
-        read_config(project(kv_namespaces=[{"binding": "CACHE"}], r2_buckets=[{"binding": "FILES"}]))
+    with pytest.raises(ProjectError, match="dosim has no AI bindings and no Vectorize bindings yet") as caught:
+        read_config(project(ai={"binding": "AI"}, vectorize=[{"binding": "INDEX"}]))
 
-    assert "binds a KV namespace (CACHE), binds an R2 bucket (FILES)" in str(caught.value)
+    assert "binds Workers AI (AI), binds a Vectorize index (INDEX)" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +157,7 @@ def test_all_missing_binding_types_are_named_at_once(project: WriteProject) -> N
         ({"durable_objects": {"bindings": [{"name": "ROOM"}]}}, 'needs "name" and "class_name"'),
         ({"durable_objects": {"bindings": [ROOM, ROOM]}}, "two Durable Object bindings named ROOM"),
         ({"durable_objects": {"bindings": [ROOM | {"script_name": "other"}]}}, "dosim runs one Worker"),
-        ({"durable_objects": {"bindings": [ROOM]}, "vars": {"ROOM": 1}}, "the name ROOM to a Durable Object binding"),
+        ({"durable_objects": {"bindings": [ROOM]}, "vars": {"ROOM": 1}}, "the name ROOM to two bindings or vars"),
         ({"migrations": {"tag": "v1"}}, '"migrations" must be a list'),
         ({"migrations": [{"tag": "v1", "new_classes": "Room"}]}, '"migrations.new_classes" must be a list of strings'),
     ],

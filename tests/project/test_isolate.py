@@ -376,9 +376,11 @@ def test_what_a_project_does_to_sys_stays_its_own(project: WriteProject, isolate
     assert not {"made", "inner"} & sys.modules.keys()
 
 
-def test_lazy_imports_of_the_standard_library_stay(project: WriteProject, isolate: Build) -> None:
+def test_lazy_imports_of_the_standard_library_stay(
+    project: WriteProject, isolate: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What host code imports by itself while a project loads belongs to the host and stays."""
-    sys.modules.pop("email.generator", None)  # what Message.as_string imports when it is called
+    monkeypatch.delitem(sys.modules, "email.generator", raising=False)  # what Message.as_string imports when called
     folder = project({"src/entry.py": "from email.message import Message\ntext = Message().as_string()\n"})
 
     assert "\n" == isolate(folder).load().text

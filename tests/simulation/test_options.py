@@ -31,7 +31,7 @@ Another = type("Desk", (DurableObject,), {})
         ({"durable_objects": {"A": Desk, "B": Another}}, "two different classes named Desk"),
         ({"durable_objects": {"A": Desk}, "prevent_eviction": "Desk"}, r"give a list, prevent_eviction=\['Desk'\]"),
         ({"durable_objects": {"A": Desk}, "prevent_eviction": ["Dsk"]}, "no bound class: it takes names of .*Desk"),
-        ({"durable_objects": {"A": Desk}, "vars": {"A": 1}}, r"vars\['A'\] has the name of a Durable Object binding"),
+        ({"durable_objects": {"A": Desk}, "vars": {"A": 1}}, "env has two things named 'A'"),
         ({"compatibility_date": "soon"}, "compatibility_date='soon' is no date"),
         ({"compatibility_flags": "nodejs_compat"}, "compatibility_flags='nodejs_compat' is one text: give a list"),
         ({"cold_start": 5}, "cold_start=5 has no unit"),

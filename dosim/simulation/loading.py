@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dosim.project import Isolate, ProjectError
 from dosim.project.python_version import innermost_place
-from dosim.simulation.isolates import LoadedIsolate
+from dosim.simulation.deployment import Script
+from dosim.simulation.isolates import Binding, LoadedIsolate
 from dosim.workers.console import simulated_print
 from dosim.workers.entrypoints import DurableObject, WorkerEntrypoint
 
@@ -43,6 +44,12 @@ def shims() -> dict[str, ModuleType]:
     }
 
 
+def project_script(config: ProjectConfig, name: str) -> Script:
+    """A project as a script to deploy, under the name by which others bind it."""
+    bindings = [Binding(b.name, b.class_name, sqlite=b.sqlite, script=config.name) for b in config.durable_objects]
+    return Script(name, bindings, project_loader(config), config.vars, config.services, config.folder)
+
+
 def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], LoadedIsolate]]:
     """Loads the project's entry module anew, once for every isolate."""
     modules = shims()
@@ -54,7 +61,7 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
             try:
                 isolate.load()
                 classes = isolate.exported(DurableObject)
-                worker = isolate.exported(WorkerEntrypoint).get("Default")
+                entrypoints = isolate.exported(WorkerEntrypoint)
             except ProjectError:
                 raise
             except (Exception, SystemExit) as error:  # whatever the project's own modules raise
@@ -67,7 +74,7 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
                         f" exports {found}: define `class {binding.class_name}(DurableObject)` there, or correct"
                         " class_name."
                     )
-            return LoadedIsolate(worker, classes, env)
+            return LoadedIsolate(entrypoints, classes, env)
 
         return load
 

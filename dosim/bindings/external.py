@@ -1,0 +1,166 @@
+"""Services outside the platform, declared with `sim.external`: the only addresses that `fetch` reaches.
+
+No packet leaves the process: a service is a function of the test or the lesson, which answers in virtual time.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dosim.bindings.stubs import RemoteStub
+from dosim.runtime.promises import awaited
+from dosim.web.errors import AbortError, JsException, noted
+from dosim.web.http import JsResponse
+from dosim.web.url import parse_url
+
+if TYPE_CHECKING:
+    from dosim.network import City
+    from dosim.runtime.calls import Call
+    from dosim.runtime.world import World
+
+LOST = "Network connection lost."
+
+
+class ExternalRequest(NamedTuple):
+    """A request as the service got it: when (microseconds since the start), method, URL and body text."""
+
+    at_us: int
+    method: str
+    url: str
+    body: str
+
+
+class ExternalService:
+    """A declared service: which addresses it answers, how, after which time, where it is.
+
+    `requests` is everything it was asked, in order.
+    """
+
+    def __init__(
+        self, world: World, prefix: str, handler: Callable[[Any], Any], latency_us: int, place: City | None
+    ) -> None:
+        self.prefix = prefix
+        self.handler = handler
+        self.latency_us = latency_us
+        self.place = place
+        self.requests: list[ExternalRequest] = []
+        self._world = world
+
+    def answers(self, url: str) -> bool:
+        """Whether this address is one of the service's."""
+        return url == self.prefix or url.startswith(self.prefix if self.prefix.endswith("/") else f"{self.prefix}/")
+
+    def stub(self) -> RemoteStub:
+        return RemoteStub(self._world, ExternalLink(self._world, self))
+
+    def __repr__(self) -> str:
+        return f"<external service {self.prefix}: {len(self.requests)} requests>"
+
+
+class ExternalLink:
+    """The way to a declared service."""
+
+    __slots__ = ("_service", "_world", "label", "last_answer_us", "last_arrival_us", "target_place")
+
+    def __init__(self, world: World, service: ExternalService) -> None:
+        self._world = world
+        self._service = service
+        self.label = service.prefix
+        self.target_place = service.place
+        self.last_arrival_us = self.last_answer_us = 0
+
+    def bind(self, call: Call) -> None:
+        link = ExternalLink(self._world, self._service)
+        if link.target_place is None and call.owner is not None:
+            link.target_place = call.owner.place  # a service without a place is wherever it is called from
+        call.stub = link
+
+    def new_stub(self) -> RemoteStub:
+        return self._service.stub()
+
+    def deliver(self, call: Call) -> None:
+        """The request has arrived: it is answered after the service's latency."""
+        world, service, place = self._world, self._service, self.target_place
+        now_us = world.loop.now_us
+        detail = (place.colo if place is not None else "",)
+        call.last = world.emit(now_us, "arrive", call.target, call.id, call.last, detail)
+        call.last = world.emit(now_us, "serve", call.target, call.id, call.last)
+        world.loop.at(now_us + service.latency_us, self._serve, call)
+
+    def _serve(self, call: Call) -> None:
+        """Run the handler, code of the outside world, and answer when it has ended."""
+        request = call.args[0]
+        sent = request.js_object
+        body = "" if sent.stream is None else bytes(sent.stream.data).decode("utf-8", "replace")
+        asked = ExternalRequest(self._world.loop.now_us, sent.method, sent.url, body)
+        self._service.requests.append(asked)
+        task = Context().run(self._world.loop.create_task, self._handle(request))
+        task.add_done_callback(lambda done: self._answer(call, done.result()))
+
+    async def _handle(self, request: Any) -> tuple[JsResponse | None, JsException | None]:
+        try:
+            result = self._service.handler(request)
+            if inspect.isawaitable(result):
+                result = await awaited(result)
+            return as_response(self._world, result), None
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except Exception as error:
+            told = f"the handler of {self._service.prefix} raised {type(error).__name__}: {error}"
+            return None, noted(JsException(LOST, retryable=True), told)
+
+    def _answer(self, call: Call, outcome: tuple[JsResponse | None, JsException | None]) -> None:
+        world, (response, error) = self._world, outcome
+        now_us = world.loop.time_us()
+        kind, detail = ("return", ()) if error is None else ("throw", (str(error),))
+        call.last = world.emit(now_us, kind, call.target, call.id, call.last, detail)
+        world.routes.reply(call, response, error, now_us)
+
+
+def as_response(world: World, result: Any) -> JsResponse:
+    """What a handler may return: a Response, a text, bytes, a status, or data that becomes JSON."""
+    if isinstance(result, bool):
+        return JsResponse.new(json.dumps(result), headers={"content-type": "application/json"})
+    if isinstance(result, int):
+        return JsResponse.new(None, status=result)
+    if result is None:
+        return JsResponse.new(None, status=204)
+    if isinstance(result, (str, bytes)):
+        return JsResponse.new(result)
+    if isinstance(result, (dict, list)):
+        return JsResponse.new(json.dumps(result), headers={"content-type": "application/json"})
+    return world.check_response(result)
+
+
+class Externals:
+    """The declared services of a world, and the refusal of everything else."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._services: list[ExternalService] = []
+
+    def declare(self, service: ExternalService) -> None:
+        """Add a service; of two that answer an address the later one does."""
+        self._services.insert(0, service)
+
+    def find(self, url: str) -> ExternalService:
+        """The service of an address. Raises AbortError that says how to declare one."""
+        for service in self._services:
+            if service.answers(url):
+                return service
+        parsed = parse_url(url)
+        origin = parsed.origin if parsed is not None else url
+        known = ", ".join(service.prefix for service in self._services) or "none"
+        raise AbortError(
+            f"fetch({url!r}): nothing outside the simulation can be reached, and no service is declared for this"
+            f' address: write sim.external("{origin}", handler, latency="100ms") before the run (declared: {known}).'
+        )
+
+    async def fetch(self, resource: Any, options: dict[str, Any]) -> Any:
+        """`fetch` of a Worker or an object. Raises AbortError for an address that nobody declared."""
+        request = self._world.make_fetch_request(resource, options)
+        return await self.find(request.url).stub().follow(request)
