@@ -266,7 +266,14 @@ class ObjectHost:
         instance, self.instance = self.instance, None
         if instance is None:
             return
-        self.world.emit(self.world.loop.now_us, "evict", self.label, 0, 0, (instance.number, self.sockets))
+        self.world.emit(
+            self.world.loop.now_us,
+            "evict",
+            self.label,
+            0,
+            0,
+            (instance.number, self.sockets, self.storage.stored_bytes()),
+        )
         instance.leave_memory()
         self.evicted = True
         self._disk = self.storage.put_away()
@@ -283,6 +290,7 @@ class ObjectHost:
         for call in lost:
             self.turn_away(call, _connection_lost())
         if instance is not None:
+            self.world.emit(self.world.loop.now_us, "crash", self.label, 0, 0, (instance.number,))
             self.storage.rollback()
             instance.leave_memory(_connection_lost())
             self.world.graveyard.append(instance)

@@ -126,6 +126,8 @@ class Instance:
         if cpu_us and self.turn_call is not None:
             call = self.turn_call
             call.last = self.world.emit(self.loop.now_us, "cpu", self.label, call.id, call.last, (cpu_us,))
+        if self.storage.metered:
+            self._meter()
         if self.storage.writes and not self.storage.in_explicit_transaction and not self.commit_now():
             return
         if self._outbox or self._replies:
@@ -150,6 +152,13 @@ class Instance:
             gate.release()
         else:
             self.check_idle()
+
+    def _meter(self) -> None:
+        """Rows that the turn has read and written, for the bill: they count even if it is rolled back."""
+        read, written = self.storage.take_rows()
+        if read or written:
+            call_id = self.turn_call.id if self.turn_call is not None else 0
+            self.world.emit(self.loop.time_us(), "rows", self.label, call_id, 0, (read, written))
 
     def commit_now(self) -> bool:
         """Commit the turn's writes; False when that failed and the object has been reset."""

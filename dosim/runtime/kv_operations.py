@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.runtime.kv_arguments import ListOptions, list_options, options_of, parameter_error
 from dosim.web.errors import JsException, type_error
+from dosim.web.interface import interface_name
 from dosim.web.values import JsDict, clone, js_text, refuse
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class KvOperations:
 
     def get(self, key: str) -> Any:
         self.record("get", key)
+        self.engine.count_rows(1)
         value = self.engine.kv.get(key)
         return clone(value, storable)
 
@@ -46,6 +48,7 @@ class KvOperations:
         self.record("get", ", ".join(keys))
         kv = self.engine.kv
         found = JsDict()
+        self.engine.count_rows(len(set(keys)))
         for key in sorted(set(keys)):
             if key in kv:
                 found[key] = clone(kv[key], storable)
@@ -80,6 +83,7 @@ class KvOperations:
         found = JsDict()
         for key in options.walk(self.engine):
             dict.__setitem__(found, key, clone(kv[key], storable))
+        self.engine.count_rows(len(found))
         return found
 
     def _limit_keys(self, count: int) -> None:
@@ -125,7 +129,7 @@ class KvOperations:
 def storable(value: object) -> object:
     """What storage takes besides data: requests and headers; functions and objects are refused."""
     if hasattr(type(value), "transfer"):
-        name = type(value).__name__.removeprefix("Js")
+        name = interface_name(value) or type(value).__name__
         if name in ("Blob", "File", "FormData"):
             raise JsException(
                 f'Could not serialize object of type "{name}". This type does not support serialization.',

@@ -94,6 +94,9 @@ class Storage:
         self._names = 0
         self._sql: SqlDatabase | None = None
         self._packed: bytes | None = None
+        self._packed_pages = 0
+        #: Rows read and written since `take_rows`, as they are billed: key-value entries count as rows.
+        self._rows_read = self._rows_written = 0
         #: Hidden tables in the order in which they came to be; made in SQLite once it is open.
         self._hidden: list[str] = []
         self._made: set[str] = set()
@@ -113,6 +116,29 @@ class Storage:
             except Unpackable:
                 return self
         return self
+
+    # -- the meter
+
+    def count_rows(self, read: int, written: int = 0) -> None:
+        """So many rows or key-value entries were read and written."""
+        self._rows_read += read
+        self._rows_written += written
+
+    def take_rows(self) -> tuple[int, int]:
+        """Rows read and written since this was last asked; SQL's are estimates, see `storage.counters`."""
+        taken = self._rows_read, self._rows_written
+        self._rows_read = self._rows_written = 0
+        return taken
+
+    @property
+    def metered(self) -> int:
+        """Whether there is something to take."""
+        return self._rows_read or self._rows_written
+
+    def stored_bytes(self) -> int:
+        """Bytes on disk: SQLite's pages in use, and an estimate for key-value rows."""
+        pages = self._packed_pages if self._sql is None else self._sql.pages_in_use()
+        return pages * PAGE_BYTES + sum(len(key) + serialized_size(value) + 8 for key, value in self.kv.items())
 
     # -- the transaction
 
@@ -240,6 +266,7 @@ class Storage:
         kv = self.kv
         old = kv.get(key, _MISSING)
         self._journal.append((key, old))
+        self._rows_written += 1
         if old is _MISSING and self._sorted is not None:
             insort(self._sorted, key)
         kv[key] = value
@@ -269,6 +296,7 @@ class Storage:
         if old is _MISSING:
             return False
         self._journal.append((key, old))
+        self._rows_written += 1
         del self.kv[key]
         if self._sorted is not None:
             del self._sorted[bisect_left(self._sorted, key)]
@@ -316,6 +344,7 @@ class Storage:
         if alarm_ms == self.alarm_ms:
             return
         self.begin_write()
+        self._rows_written += 1
         self._journal.append((_ALARM, self.alarm_ms))
         self.alarm_ms = alarm_ms
         self._need_table(_METADATA)
@@ -363,6 +392,7 @@ class Storage:
     def pack(self) -> None:
         """Put the SQLite database away as compressed bytes: the object leaves memory."""
         if self._sql is not None:
+            self._packed_pages = self._sql.pages_in_use()
             image = self._sql.serialize()
             self._packed = zlib.compress(image, 1) if image else None
             self._sql.close()

@@ -58,6 +58,10 @@ _CONSTRAINTS: Final = {
 }  # fmt: skip
 
 
+#: Words of statements that leave the schema as it is: their programs can be kept.
+_PLAIN: Final = frozenset(("SELECT", "VALUES", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "PRAGMA", "EXPLAIN"))
+
+
 class CommitRefused(Exception):
     """SQLite would not commit; `constraint` is the violated constraint in the platform's words, if that is why."""
 
@@ -136,6 +140,7 @@ class SqlDatabase:
         connection.set_authorizer(self._authorizer)
         self.transaction_lost = False
         self._begun = False
+        self._programs: dict[str, counters.Program] = {}
         #: Cursors of this transaction's INSERT ... RETURNING and the like: unread ones stay open, as on the platform.
         self._returning: list[sqlite3.Cursor] = []
 
@@ -243,7 +248,8 @@ class SqlDatabase:
         if statement.writes:
             self._owner.begin_write()
         self._authorizer.prepare()
-        created = counters.schema_rows_written(self.program(statement, values)) if statement.word == "CREATE" else 0
+        program = self.program(statement, values) if statement.writes else ()  # now: EXPLAIN sets changes() to 0
+        created = counters.schema_rows_written(program) if statement.word == "CREATE" else 0
         before = self._connection.total_changes
         try:
             cursor = self._execute(statement.text, values)
@@ -254,6 +260,8 @@ class SqlDatabase:
         if statement.writes and cursor.description:
             self._returning.append(cursor)
         changes = self._connection.total_changes - before
+        if statement.word not in _PLAIN:
+            self._programs.clear()  # the schema may have changed
         return Cursor(self, self._owner, statement, values, cursor, changes, created)
 
     def _execute(self, text: str, values: Sequence[Value]) -> sqlite3.Cursor:
@@ -281,13 +289,19 @@ class SqlDatabase:
 
     def program(self, statement: Statement, values: list[Value]) -> counters.Program:
         """The statement's program; empty when SQLite refuses the statement."""
+        known = self._programs.get(statement.text)
+        if known is not None:
+            return known
         explain = "" if statement.word == "EXPLAIN" else "EXPLAIN "
         try:
             with self._authorizer.set_aside():
                 steps = self._execute(f"{_OWN}{explain}{statement.text}", values).fetchall()
         except sqlite3.Error:
             return ()
-        return tuple([counters.Operation(step[1], step[2], step[3]) for step in steps])
+        program = tuple([counters.Operation(step[1], step[2], step[3]) for step in steps])
+        if statement.word in _PLAIN:
+            self._programs[statement.text] = program
+        return program
 
     def rows_in(self, roots: list[int]) -> int:
         """How many rows the tables and indexes with these root pages have."""
@@ -326,7 +340,11 @@ class Cursor:
         self._created = created
         self._given = 0
         self._ended = False
+        #: Rows read and written that the owner knows of.
+        self._metered = (0, 0)
         self.columns = [statement.column_name(column[0]) for column in cursor.description or ()]
+        if changes or created:
+            self._meter()
 
     def next_row(self) -> tuple[object, ...] | None:
         """The next row, or None at the end. Raises JsException when the database was deleted or the row fails."""
@@ -343,15 +361,24 @@ class Cursor:
         self._changes += self._database.total_changes - before  # RETURNING: counted when the statement has ended
         if row is None:
             self._ended = True
+            self._meter()
             return None
         self._given += 1
         return tuple(map(unbind, row))
 
     def finish(self) -> None:
         """Let go of the statement: nothing more will be read."""
+        if not self._ended and self.columns:
+            self._meter()
         self._ended = True
         if self._life == self._owner.life:
             self._cursor.close()
+
+    def _meter(self) -> None:
+        """Tell the owner what has been read and written since this was last called."""
+        read, written = self.rows_read, self.rows_written
+        self._owner.count_rows(read - self._metered[0], written - self._metered[1])
+        self._metered = read, written
 
     @property
     def rows_read(self) -> int:

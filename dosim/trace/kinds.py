@@ -43,6 +43,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "section_start": ("section",),
     "section_end": ("section", "ok"),
     "storage": ("operation", "key"),
+    "rows": ("read", "written"),  # of one turn, as they are billed; SQL's are estimates
     "commit": ("writes", "confirm_us"),
     "commit_failed": ("error",),
     "alarm_set": ("due_us",),
@@ -50,7 +51,8 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     # the instance is idle from now on, or something but a request holds it; it leaves memory (hibernates with sockets)
     "idle": ("instance",),
     "held": ("instance", "by"),
-    "evict": ("instance", "sockets"),
+    "evict": ("instance", "sockets", "stored_bytes"),
+    "crash": ("instance",),
     "reset": ("instance", "error"),
     # what code says
     "log": ("level", "text"),
