@@ -1,4 +1,4 @@
-"""`dosim run | explain | conformance`: the command line.
+"""`dosim run | bill | explain | conformance`: the command line.
 
 Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs); 2 an argument that cannot be, told
 in one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text in a pipe.
@@ -14,12 +14,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dosim.billing import Bill
     from dosim.scenarios.blocks import Block
     from dosim.trace import Trace
 
@@ -107,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--city", help="a name, a colo code or LATITUDE,LONGITUDE to send it from (default Ashburn)")
     run.set_defaults(command=_run)
 
+    _add_bill(commands)
+
     told = commands.add_parser("explain", help="say where the time of a request in a trace went")
     told.add_argument("trace", metavar="TRACE.jsonl", help="a file that --trace or trace.to_jsonl() wrote")
     told.add_argument("request", nargs="?", type=_whole, help="the request's number (default: the slowest)")
@@ -119,11 +123,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_bill(commands: Any) -> None:
+    """`dosim bill`: of a scenario, or of a project that gets one request."""
+    billed = commands.add_parser("bill", help="say what a scenario's run costs, or a request to a project")
+    billed.add_argument("target", metavar="SCENARIO|FOLDER", help="a scenario's name, or a project's folder")
+    billed.add_argument("--seed", type=_seed, help="everything random follows from it (default 0)")
+    billed.add_argument("--plan", choices=("paid", "free"), default="paid", help="the Workers plan (default paid)")
+    billed.add_argument("--prices", metavar="DATE", help="the prices of this day (default: of the simulated date)")
+    billed.add_argument("--days", type=_positive, default=30, metavar="N", help="the month's length (default 30)")
+    billed.add_argument("--times", type=_positive, default=1, metavar="N", help="so many such populations (default 1)")
+    scenario = billed.add_argument_group("of scenarios")
+    scenario.add_argument("--variant", action="append", metavar="NAME", help="only this variant; may be repeated")
+    project = billed.add_argument_group("of projects")
+    project.add_argument("--get", metavar="URL", help="a path or a whole URL to request (default /)")
+    project.add_argument("--city", help="a name, a colo code or LATITUDE,LONGITUDE to send it from (default Ashburn)")
+    project.add_argument("--for", metavar="TIME", help="run for so long, such as 30min (default 1h)")
+    billed.set_defaults(command=_bill)
+
+
 def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number: write it in digits, such as 10") from None
+
+
+def _positive(text: str) -> int:
+    number = _whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not possible: give 1 or more")
+    return number
 
 
 def _number(text: str) -> float:
@@ -304,6 +333,68 @@ def _response_text(sim: Any, call: Any, response: Any) -> str:
     except UnicodeDecodeError:
         text = f"({len(body)} bytes that are no text)"
     return "\n".join([*lines, "", text.rstrip("\n")]).rstrip()
+
+
+# -- dosim bill
+
+
+def _bill(options: argparse.Namespace) -> int:
+    from dosim.kernel.durations import duration_us
+    from dosim.platform.prices import price_list
+    from dosim.scenarios import SCENARIOS
+
+    target: str = options.target
+    known = {"seed", "plan", "prices", "days", "times"}
+    try:
+        stretch_us = duration_us(getattr(options, "for") or "1h", "--for")
+        if options.prices is not None:
+            price_list(options.prices)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    if not stretch_us:
+        raise Refused("--for 0s leaves nothing to bill: give how long to run, such as 1h.")
+    code = 0
+    if target in SCENARIOS:
+        own = SCENARIOS[target].options & {"variant"}
+        _refuse_others(options, frozenset(known | own), f"the scenario {target}")
+        bills = _scenario_bills(options)
+    elif Path(target).exists() or os.sep in target or target.startswith("."):
+        _refuse_others(options, frozenset(known | {"get", "city", "for"}), "a project")
+        bill, code = _project_bill(options, stretch_us)
+        bills = [("", bill)]
+    else:
+        raise Refused(_no_such_target(target))
+    for title, bill in bills:
+        heading = f"{title}\n{'-' * len(title)}\n\n" if title else ""
+        print(f"{heading}{bill}\n\n{bill.per_month(days=options.days, times=options.times)}\n")
+    return code
+
+
+def _scenario_bills(options: argparse.Namespace) -> list[tuple[str, Bill]]:
+    """The bill of each variant of a scenario, its rehearsal included; of a scenario without variants, with no title."""
+    from dosim.billing import bill_of
+    from dosim.scenarios import SCENARIOS, BadArgument
+
+    scenario = SCENARIOS[options.target]
+    given = {name: getattr(options, name) for name in ("variant", "seed") if getattr(options, name) is not None}
+    try:
+        result = scenario.run(**given)
+    except BadArgument as error:
+        raise Refused(f"--{error.argument} {error.value} {error.fix}") from None
+    has_variants = "variant" in scenario.options
+    runs = [(run.variant.title, run.trace) for run in result] if has_variants else [("", result.trace)]
+    return [(title, bill_of(trace, plan=options.plan, prices=options.prices)) for title, trace in runs]
+
+
+def _project_bill(options: argparse.Namespace, stretch_us: int) -> tuple[Bill, int]:
+    """One request to a project, and what follows until the stretch is over; the exit code beside it."""
+    with _warnings_once(Path(options.target)):
+        sim = _load_project(options)
+        call = _client(sim, options.city).fetch(_url(options.get or "/"))
+        sim.run(until=timedelta(microseconds=stretch_us))
+    if call.error is not None:
+        print(f"dosim: the Worker threw: {str(call.error).rstrip()}", file=sys.stderr)
+    return sim.bill(plan=options.plan, prices=options.prices), int(call.error is not None)
 
 
 # -- dosim explain, dosim conformance

@@ -523,6 +523,9 @@ class _Teller:
     def _thread(self, segment: Segment, took: str) -> str:
         return f"it waited {took} for the thread of {segment.actor}."
 
+    def _lost(self, segment: Segment, took: str) -> str:
+        return f"the {segment.detail} was lost on its way; that was noticed after {took}."
+
     def _service(self, segment: Segment, took: str) -> str:
         return f"{segment.actor} took {took} for {self.story.what(segment.request)}."
 

@@ -19,6 +19,7 @@ from dosim.bindings.arguments import caller_place
 from dosim.platform.facts import EPOCH_MS, MS_US, SECOND_US
 from dosim.runtime.services import Service
 from dosim.web.errors import JsException, noted
+from dosim.web.interface import utf8
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -83,6 +84,7 @@ class KvStore:
         self._service = Service(world, f"KV {namespace_id}", place)
         self._entries: dict[str, Entry] = {}
         self._names: list[str] = []
+        self._stored_bytes = 0
         self._cached: dict[tuple[str, str], _Cached] = {}
         self._written_us: dict[str, int] = {}
 
@@ -107,6 +109,8 @@ class KvStore:
 
         def operation() -> Any:
             check()
+            if len(keys) > 1:
+                self._tell_meter("operations", "read", len(keys) - 1)
             found = [
                 self._central(here, key, ttl_us) if cached is None else self._alive(cached.entry)
                 for key, cached in zip(keys, known, strict=True)
@@ -126,6 +130,7 @@ class KvStore:
             self._limit_rate(key)
             if key not in self._entries:
                 insort(self._names, key)
+            self._resized(key, self._entries.get(key), entry)
             self._entries[key] = entry
             self._forget(here, key)
 
@@ -194,8 +199,18 @@ class KvStore:
         return None
 
     def _drop(self, key: str) -> None:
-        if self._entries.pop(key, None) is not None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
             del self._names[bisect_left(self._names, key)]
+            self._resized(key, entry, None)
+
+    def _resized(self, key: str, before: Entry | None, after: Entry | None) -> None:
+        """An entry came, changed or went: a record for the bill."""
+        self._stored_bytes += _size_bytes(key, after) - _size_bytes(key, before)
+        self._tell_meter("stored", self._stored_bytes)
+
+    def _tell_meter(self, kind: str, *detail: object) -> None:
+        self._world.emit(self._world.loop.time_us(), kind, self._service.label, 0, 0, detail)
 
     def _limit_rate(self, key: str) -> None:
         now_us = self._world.loop.time_us()
@@ -238,6 +253,11 @@ class KvStore:
         """A write was made at this location, which therefore reads the key anew."""
         if here is not None:
             self._cached.pop((here.name, key), None)
+
+
+def _size_bytes(key: str, entry: Entry | None) -> int:
+    """What an entry counts as stored: key, value and metadata (assumed: nothing more is published)."""
+    return 0 if entry is None else len(utf8(key)) + len(entry.value) + len(utf8(entry.metadata or ""))
 
 
 def _decode(cursor: str) -> str:

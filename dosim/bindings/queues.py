@@ -15,8 +15,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.bindings.queues_batches import Entry, MessageBatch, js_moment
-from dosim.bindings.queues_bodies import Sent, read_message, read_messages, refuse_delivery
+from dosim.bindings.queues_bodies import Body, Sent, read_message, read_messages, refuse_delivery
 from dosim.platform.facts import EPOCH_MS, MINUTE_US, SECOND_US
+from dosim.platform.prices import QUEUE_MESSAGE_BYTES, QUEUE_OPERATION_BYTES
 from dosim.runtime.promises import rejected
 from dosim.runtime.services import Service
 from dosim.web.errors import JsException
@@ -114,6 +115,7 @@ class QueueStore:
     def accept(self, messages: Sequence[Sent], delay_us: int) -> None:
         """Keep new messages; each is ready after its own delay, or after `delay_us`."""
         now_ms = self._now_ms()
+        self._tell_meter("write", [message.body for message in messages])
         for message in messages:
             self._sent += 1
             entry = Entry(self._next_id(), now_ms, message.body)
@@ -122,6 +124,7 @@ class QueueStore:
     def take_over(self, entry: Entry) -> None:
         """A dead letter of another queue: it keeps its id and its time (miniflare), attempts start again."""
         entry.deliveries = 0
+        self._tell_meter("write", [entry.body])
         self._put(entry, 0)
 
     def metrics(self) -> JsDict:
@@ -154,7 +157,9 @@ class QueueStore:
     def _expire(self) -> None:
         """Delete what is too old."""
         oldest_ms = self._now_ms() - self._retention_us // 1000
-        if any(entry.sent_ms < oldest_ms for entry in self._ready):
+        old = [entry.body for entry in self._ready if entry.sent_ms < oldest_ms]
+        if old:
+            self._tell_meter("delete", old)
             self._ready = [entry for entry in self._ready if entry.sent_ms >= oldest_ms]
 
     # -- batches go out
@@ -181,6 +186,7 @@ class QueueStore:
         entries, self._ready = self._ready[: settings.max_batch_size], self._ready[settings.max_batch_size :]
         if entries:
             self._in_flight += 1
+            self._tell_meter("read", [entry.body for entry in entries])
             for entry in entries:
                 entry.deliveries += 1
             batch = MessageBatch(self.name, entries, self.metrics(), self._warn)
@@ -195,14 +201,18 @@ class QueueStore:
         self._in_flight -= 1
         settings = self._settings
         assert settings is not None
+        done = []
         for entry in entries:
             if not batch.wants_retry(entry, failed=error is not None):
+                done.append(entry.body)
                 continue
             if entry.deliveries > settings.max_retries:
                 self._give_up(entry)
             else:
                 delay_us = batch.delay_us(entry)
                 self._put(entry, settings.retry_delay_us if delay_us is None else delay_us)
+        if done:
+            self._tell_meter("delete", done)
         self._wake()
 
     def _give_up(self, entry: Entry) -> None:
@@ -210,11 +220,17 @@ class QueueStore:
         if self._dead_letters is not None:
             self._dead_letters.take_over(entry)
             return
+        self._tell_meter("delete", [entry.body])
         times = f"{entry.deliveries} failed attempt{'s' if entry.deliveries > 1 else ''}"
         self._warn(
             f'Dropped message "{entry.id}" on queue "{self.name}" after {times}! With a dead_letter_queue for its'
             " consumer it would be kept there."
         )
+
+    def _tell_meter(self, what: str, bodies: Sequence[Body]) -> None:
+        """A record for the bill: one operation for each 64 KB of each message (partials/workers/queues_pricing)."""
+        count = sum(-(-(body.size_bytes + QUEUE_MESSAGE_BYTES) // QUEUE_OPERATION_BYTES) for body in bodies)
+        self.world.emit(self.world.loop.time_us(), "operations", f"queue {self.name}", 0, 0, (what, count))
 
     def _warn(self, text: str) -> None:
         self.world.emit(self.world.loop.time_us(), "warning", f"queue {self.name}", 0, 0, (text,))

@@ -65,6 +65,7 @@ class R2Store:
         self._service = Service(world, f"R2 {name}", place)
         self._objects: dict[str, Stored] = {}
         self._names: list[str] = []
+        self._stored_bytes = 0
         self._uploads: dict[str, Upload] = {}
         self._drawn = 0
 
@@ -118,8 +119,10 @@ class R2Store:
         for key in names:
             self._check_key(key)
         for key in names:
-            if self._objects.pop(key, None) is not None:
+            stored = self._objects.pop(key, None)
+            if stored is not None:
                 del self._names[bisect_left(self._names, key)]
+                self._resized(-len(stored.data))
 
     def page(self, prefix: str, limit: int, after: str | None, delimiter: str) -> Page:
         """Up to `limit` objects and delimited prefixes together, in the order of their UTF-8 bytes."""
@@ -148,13 +151,21 @@ class R2Store:
             yield (None if at < 0 else name[: at + len(delimiter)]), name
 
     def _store(self, key: str, data: bytes, etag: str, metadata: Metadata, checksums: Mapping[str, bytes]) -> Stored:
-        if key not in self._objects:
+        before = self._objects.get(key)
+        if before is None:
             insort(self._names, key)
+        self._resized(len(data) - (0 if before is None else len(before.data)))
         metadata = replace(metadata, storage_class=self._storage_class(metadata.storage_class))
         now_ms = EPOCH_MS + self._world.loop.time_us() // 1000
         version = self._draw("version", 16).hex()
         stored = self._objects[key] = Stored(key, version, data, etag, now_ms, metadata, checksums)
         return stored
+
+    def _resized(self, by_bytes: int) -> None:
+        """Objects came, changed or went: a record for the bill. Parts of uploads under way are not counted."""
+        self._stored_bytes += by_bytes
+        now_us = self._world.loop.time_us()
+        self._world.emit(now_us, "stored", self._service.label, 0, 0, (self._stored_bytes,))
 
     def _storage_class(self, asked: str) -> str:
         """Documented: Standard if nothing was said. The local runtime has none (observed)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite, log1p
 from types import MappingProxyType
@@ -60,6 +60,7 @@ class Network:
         self._lookups: dict[str, int] = {}
         self._placed: dict[tuple[str, str | None, str | None], City] = {}
         self._one_way_us: dict[tuple[Place, Place], int] = {}
+        self._cut: set[frozenset[str]] = set()
 
     def __repr__(self) -> str:
         return f"<Network {len(self.cities)} cities, {len(self.links)} links{', instant' if self.instant else ''}>"
@@ -216,18 +217,27 @@ class Network:
             known = self._entries[city.name] = self._nearest_colo(city)
         return known
 
-    def _nearest_colo(self, city: City) -> City:
-        if city.has_colo:
+    def entry_avoiding(self, place: Place, avoid: Sequence[str]) -> City:
+        """As `entry`, when the colos of these cities are down."""
+        return self._nearest_colo(self.city(place), avoid)
+
+    def _nearest_colo(self, city: City, avoid: Sequence[str] = ()) -> City:
+        if city.has_colo and city.name not in avoid:
             return city
-        colos = [other for other in self.cities.values() if other.has_colo]
+        colos = [other for other in self.cities.values() if other.has_colo and other.name not in avoid]
         return min(colos, key=lambda colo: (self._way(city.name, colo.name)[0], colo.name))
 
-    def place(self, entry: Place, hint: str | None = None, jurisdiction: str | None = None) -> City:
-        """Where a new object lives whose first request entered at `entry`; see `placement`.
+    def place(
+        self, entry: Place, hint: str | None = None, jurisdiction: str | None = None, avoid: Sequence[str] = ()
+    ) -> City:
+        """Where a new object lives whose first request entered at `entry`, but in none of `avoid`; see `placement`.
 
         Raises ValueError for an unknown hint or jurisdiction, with the list of those there are.
         """
         key = (self.city(entry).name, hint, jurisdiction)
+        if avoid:
+            hosts = [city for city in self._hosts() if city.name not in avoid]
+            return placement.choose(hosts, *key, self.cities, self._distance_us)
         home = self._placed.get(key)
         if home is None:
             home = placement.choose(self._hosts(), *key, self.cities, self._distance_us)
@@ -239,6 +249,49 @@ class Network:
 
     def _distance_us(self, a: str, b: str) -> int:
         return 0 if a == b else self._way(a, b)[0]
+
+    # Cables that are cut.
+
+    def cut(self, a: Place, b: Place) -> None:
+        """Cut the cables between two neighbours on the backbone: routes go around them.
+
+        Raises ValueError when none joins the two, with the neighbours of `a`.
+        """
+        pair = self._neighbours(a, b)
+        self._cut.add(pair)
+        self._reroute()
+
+    def mend(self, a: Place, b: Place) -> None:
+        """Undo `cut`. Raises ValueError when no cable joins the two."""
+        self._cut.discard(self._neighbours(a, b))
+        self._reroute()
+
+    def joined(self, a: Place, b: Place) -> bool:
+        """Whether any way is left from `a` to `b`."""
+        if not self._cut:
+            return True
+        try:
+            self.one_way_us(a, b)
+        except ValueError:
+            return False
+        return True
+
+    def _neighbours(self, a: Place, b: Place) -> frozenset[str]:
+        start, end = self.city(a).name, self.city(b).name
+        beside = sorted(
+            {name for link in self.links if start in (link.a, link.b) for name in (link.a, link.b)} - {start}
+        )
+        if end not in beside:
+            raise ValueError(
+                f"no cable joins {start} and {end}: the neighbours of {start} are {', '.join(beside) or 'none'}."
+            )
+        return frozenset((start, end))
+
+    def _reroute(self) -> None:
+        left = [link for link in self.links if frozenset((link.a, link.b)) not in self._cut]
+        self._router = Router(self.cities, left)
+        self._one_way_us.clear()
+        self._lookups.clear()
 
     # Analysis.
 

@@ -79,6 +79,18 @@ ALARM_RETRY_JITTER: Final = 0.25
 #: Redirects that `fetch` follows. Fetch standard; workerd's MAX_REDIRECT_COUNT.
 REDIRECT_LIMIT: Final = 20
 
+#: How late an alarm may be when its machine fails; how often an alarm in a colo that is down is tried again.
+#: Documented (durable-objects/api/alarms): "up to a minute".
+FAILOVER_US: Final = MINUTE_US
+#: When a lost message is noticed by whoever waits for its answer (assumed; nothing is published).
+LOST_NOTICED_US: Final = SECOND_US
+#: Attempts in all of a request that never reached its object, and how long after the first the last one may begin.
+#: Documented (durable-objects/best-practices/automatic-retries, stored excerpt).
+RETRY_ATTEMPTS: Final = 5
+RETRY_WINDOW_US: Final = 10 * SECOND_US
+#: The wait before the second attempt; each next one waits twice as long (assumed).
+RETRY_FIRST_US: Final = 100 * MS_US
+
 BLOCK_TIMEOUT_TEXT: Final = (
     "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable"
     " Object was reset."
@@ -117,6 +129,10 @@ class Platform:
     jurisdictions: bool
     #: Whether timers, calls and `waitUntil` work hold an object for a bounded time only.
     bounded_holds: bool
+    #: Whether requests that never reached their object are sent again by the platform.
+    retries: bool
+    #: Requests that may wait at one object's gate; None: no limit.
+    queue_limit: int | None
     #: Whether a client gets a fixed text in place of what its Worker threw.
     hides_errors: bool
 
@@ -130,6 +146,8 @@ WORKERD: Final = Platform(
     confirm_us=0,
     jurisdictions=False,
     bounded_holds=False,
+    retries=False,
+    queue_limit=None,
     hides_errors=False,
 )
 CLOUDFLARE: Final = Platform(
@@ -141,6 +159,8 @@ CLOUDFLARE: Final = Platform(
     confirm_us=5 * MS_US,
     jurisdictions=True,
     bounded_holds=True,
+    retries=True,
+    queue_limit=10_000,
     hides_errors=True,
 )
 PLATFORMS: Final = {"cloudflare": CLOUDFLARE, "workerd": WORKERD}
@@ -177,6 +197,16 @@ TABLE: Final[dict[str, tuple[str, str, str]]] = {
         "timers, calls, waitUntil hold for a bounded time",
         "documented: changelog 2026-10-01 (15 minutes each)",
         "recorded: no bound",
+    ),
+    "retries": (
+        "requests that never arrived are sent again",
+        "documented: best-practices/automatic-retries (5 attempts in 10 s)",
+        "assumed: not",
+    ),
+    "queue_limit": (
+        "requests that wait at one object before it is overloaded",
+        "assumed: only the error is documented (troubleshooting)",
+        "assumed: none",
     ),
     "hides_errors": ("a client gets error 1101", "documented: workers/observability/errors", "assumed: its text"),
 }

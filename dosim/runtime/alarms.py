@@ -17,6 +17,7 @@ from dosim.platform.facts import (
     ALARM_RETRY_US,
     ALARM_TIMEOUT_TEXT,
     EPOCH_MS,
+    FAILOVER_US,
 )
 from dosim.runtime.calls import Call
 from dosim.web.errors import JsException
@@ -57,12 +58,17 @@ class Alarm:
         self.touched = False
         #: The finishing run has failed and nobody touched the alarm meanwhile: it is to be retried.
         self._failed = False
+        self._uncounted = False
         self._limit: Timer | None = None
         #: Failures that count towards the last retry, and the exponent of the next wait.
         self._retries = 0
         self._backoff = 0
         self._retry_due_us: int | None = None
         self._runs = 0
+        self._due_us = 0
+        #: Faults to come: how much later the next one is due, how many successes are not heard of.
+        self._late_us = 0
+        self._repeats = 0
         #: The life of the object that the running handler belongs to; what a call's stub has.
         self.life = host.life
 
@@ -72,7 +78,8 @@ class Alarm:
     @property
     def is_unused(self) -> bool:
         """True when there is nothing to remember: no alarm set, due, running or retried."""
-        return self._scheduled_ms is None and self._running is None and self._retry_due_us is None
+        waits = self._scheduled_ms is not None or self._running is not None or self._retry_due_us is not None
+        return not (waits or self._late_us or self._repeats)
 
     # -- what storage calls
 
@@ -104,7 +111,7 @@ class Alarm:
             return
         finishing, self._finishing = self._finishing, None
         if finishing is not None and self._failed:
-            self._retry(finishing, counts=True)
+            self._retry(finishing, counts=not self._uncounted)
         elif finishing is not None:
             self._forget_failures()
         if not self.touched or self._running is not None:
@@ -131,6 +138,9 @@ class Alarm:
         return max((alarm_ms - EPOCH_MS) * 1000, self._world.loop.time_us())
 
     def _arm(self, alarm_ms: int, due_us: int) -> None:
+        due_us += self._late_us
+        self._late_us = 0
+        self._due_us = due_us
         self._scheduled_ms = alarm_ms
         self._armed += 1
         self._world.emit(self._world.loop.time_us(), "alarm_set", self._host.label, 0, 0, (due_us,))
@@ -147,6 +157,10 @@ class Alarm:
         if armed != self._armed or self._scheduled_ms is None or self._running is not None:
             return
         if not host.binding.has_alarm_handler:
+            return
+        faults = self._world.faults
+        if faults is not None and faults.is_down(host.place):
+            self._world.loop.in_background(self._world.loop.now_us + FAILOVER_US, self._due, armed)
             return
         self._retry_due_us = None
         info = AlarmInfo(self._retries, self._scheduled_ms)
@@ -184,8 +198,11 @@ class Alarm:
         self._stop_limit()
         self.touched = True
         deferred, self.deferred_delete = self.deferred_delete, False
-        self._failed = deferred and error is not None
-        if deferred and error is None:
+        unheard = error is None and self._repeats > 0
+        self._repeats -= unheard
+        self._failed = deferred and (error is not None or unheard)
+        self._uncounted = unheard
+        if deferred and not self._failed:
             self._host.storage.set_alarm(None)
 
     def _stop_limit(self) -> None:
@@ -208,6 +225,26 @@ class Alarm:
         else:
             self.touched = True
             self.sync()
+
+    def interrupted(self) -> None:
+        """The instance was dropped while the handler ran: a failure that is not the program's, so it runs again."""
+        call, self._running = self._running, None
+        self._stop_limit()
+        if call is not None:
+            self.deferred_delete = False
+            if self._host.storage.alarm_ms is not None:
+                self._retry(call, counts=False)
+
+    def put_off(self, by_us: int) -> None:
+        """The scheduler is late: what is due now, or next, comes `by_us` later."""
+        if self._scheduled_ms is None or self._running is not None:
+            self._late_us += by_us
+            return
+        self._arm(self._scheduled_ms, self._due_us + by_us)
+
+    def repeat(self) -> None:
+        """The scheduler does not hear that the next run succeeded: it runs once more."""
+        self._repeats += 1
 
     def restarted(self) -> None:
         """The process is up again: what is stored is scheduled."""
@@ -232,6 +269,8 @@ class Alarm:
         if self._retries >= ALARM_RETRIES:
             host.storage.set_alarm(None)
             host.storage.commit()
+            now_us = world.loop.time_us()
+            host.storage.confirms_at(now_us, now_us + world.platform.confirm_us)
             self._disarm()
             return
         if counts:

@@ -71,6 +71,7 @@ class Call:
 
     __slots__ = (
         "args",
+        "attempts",
         "caller",
         "chain",
         "future",
@@ -119,6 +120,8 @@ class Call:
         #: Functions passed as arguments: disposed when the call ends (recorded).
         self.lent: list[Any] | None = None
         self.wrote_before = False
+        #: (attempts so far, when the first was made) of a request that was lost on its way; None: none was.
+        self.attempts: tuple[int, int] | None = None
 
     @property
     def is_fetch(self) -> bool:

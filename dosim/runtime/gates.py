@@ -38,6 +38,11 @@ class InputGate:
         self._waiters: deque[Event] | None = None
         self._due: deque[tuple[Timer, Flow]] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait here."""
+        return len(self._waiters) if self._waiters is not None else 0
+
     def live(self) -> InputGate:
         """The gate that events of this one go through now: an ended section's go through its parent."""
         return self

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from dosim.platform.facts import EPOCH_MS, IDLE_EVICTION_US
 from dosim.runtime.alarms import Alarm
-from dosim.runtime.calls import Call, Event, Flow, copy_of
+from dosim.runtime.calls import ONE_WAY, Call, Event, Flow, copy_of
+from dosim.runtime.faults import connection_lost, overloaded
 from dosim.runtime.hibernation import Hibernatable
 from dosim.runtime.holders import overstays_at_us
 from dosim.runtime.instance import Instance
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from dosim.web.ids import DurableObjectId
 
 
+#: What a caller gets whose object was dropped from memory while it ran. Documented text (observability/
+#: troubleshooting); that it is this one is assumed.
+NO_LONGER_ACTIVE_TEXT = (
+    "Connection closed: this Durable Object instance is no longer active. Reconnect or retry the request."
+)
+#: Documented text (observability/troubleshooting); that it is retryable is assumed.
+CODE_UPDATED_TEXT = "Durable Object reset because its code was updated."
 #: Kinds of calls to something that one instance made, and no later one: a passed function, a socket's listener.
 OF_ONE_LIFE = frozenset(("callback", "listener"))
 
@@ -53,6 +61,7 @@ class ObjectHost:
         "known_us",
         "life",
         "line",
+        "lingering",
         "place",
     )
 
@@ -73,6 +82,8 @@ class ObjectHost:
         self.known_us = 0
         self.line = Line(self) if binding.world.one_at_a_time else None
         self._draws = 0
+        #: An instance that has gone, and whose output gate may still hold something.
+        self.lingering: Instance | None = None
         #: Its last instance left memory in peace.
         self.evicted = False
         self._eviction_armed = self._overstay_armed = False
@@ -91,7 +102,9 @@ class ObjectHost:
         """What is on disk, unpacked at its first use."""
         disk = self._disk
         if type(disk) is bytes:
-            disk = self._disk = Storage(self.world.platform, self, sqlite=self.binding.sqlite, image=disk)
+            platform = self.world.platform
+            disk = self._disk = Storage(platform, self, sqlite=self.binding.sqlite, image=disk)
+            disk.keeps_undo = platform.confirm_us > 0
         return disk  # type: ignore[return-value]
 
     def look(self) -> Storage:
@@ -151,7 +164,7 @@ class ObjectHost:
 
     def let_in(self, call: Call) -> None:
         """As `arrive`, for a call that is here already: of the object, or of a function that an instance made."""
-        error = self.broken(call)
+        error = self.broken(call) or self._overload(call)
         if error is not None:
             self.turn_away(call, copy_of(error))
         elif self.line is not None:
@@ -165,6 +178,15 @@ class ObjectHost:
             error: JsException | None = call.stub.owner.broken
             return error
         return self._errors.get(call.stub.life) if self._errors is not None else None
+
+    def _overload(self, call: Call) -> JsException | None:
+        """The refusal of a request when too many wait; events of the object's own are never refused."""
+        world = self.binding.world
+        limit, instance = world.platform.queue_limit, self.instance
+        full = limit is not None and instance is not None and instance.gate.waiting > limit
+        if full or (world.faults is not None and world.faults.refuses(self)):
+            return None if call.via in ONE_WAY else overloaded()
+        return None
 
     def enter(self, call: Call) -> None:
         """Hand a call to the gate of its instance, constructed if there is none."""
@@ -207,6 +229,7 @@ class ObjectHost:
         self.life += 1
         if self.instance is instance:
             self.instance = None
+        self.lingering = instance if instance.holds_output else None
         self._drop_sockets()
         self.storage.pack()
         self.world.graveyard.append(instance)
@@ -262,43 +285,63 @@ class ObjectHost:
             self.evict()
 
     def evict(self) -> None:
-        """Drop the instance: memory is lost, storage and alarm stay. Calls on old stubs reach the next instance."""
+        """Drop the instance: memory is lost, storage, alarm and hibernatable sockets stay.
+
+        Whoever waits for it loses the connection. Calls on old stubs reach the next instance.
+        """
         instance, self.instance = self.instance, None
         if instance is None:
             return
-        self.world.emit(
-            self.world.loop.now_us,
-            "evict",
-            self.label,
-            0,
-            0,
-            (instance.number, self.sockets, self.storage.stored_bytes()),
-        )
+        now_us = self.world.loop.now_us
+        for call in [*instance.in_flight, *(self.line.clear() if self.line is not None else ())]:
+            self.turn_away(call, JsException(NO_LONGER_ACTIVE_TEXT, retryable=True))
+        self.storage.rollback()
+        stored_bytes = self.storage.stored_bytes()
+        self.world.emit(now_us, "evict", self.label, 0, 0, (instance.number, self.sockets, stored_bytes))
+        self.lingering = instance if instance.holds_output else None
         instance.leave_memory()
         self.evicted = True
         self._disk = self.storage.put_away()
         if not self.sockets:
             self._hibernatable = None
-        if self._alarm is not None and self._alarm.is_unused:
-            self._alarm = None
+        if self._alarm is not None:
+            self._alarm.interrupted()
+            if self._alarm.is_unused:
+                self._alarm = None
 
-    def kill(self) -> None:
+    def update(self) -> None:
+        """The code was deployed anew: the instance is reset, sockets close (documented)."""
+        if self.instance is not None:
+            error = JsException(CODE_UPDATED_TEXT, durableObjectReset=True, retryable=True)
+            self.instance.reset(error)
+        self._drop_sockets()
+
+    def crash(self) -> None:
+        """The machine is gone: as `kill`, and what was not confirmed by others is lost with it."""
+        self.kill(unconfirmed_too=True)
+
+    def kill(self, *, unconfirmed_too: bool = False) -> None:
         """The process dies: memory and the open turn are lost; whoever waited from outside loses the connection."""
         instance, self.instance = self.instance, None
-        lost = [*(instance.in_flight if instance is not None else ())]
+        lost = [*instance.crashed(), *instance.in_flight] if instance is not None else []
+        if self.lingering is not None:
+            lost += self.lingering.crashed()
+            self.lingering = None
         lost += self.line.clear() if self.line is not None else []
         for call in lost:
-            self.turn_away(call, _connection_lost())
+            self.turn_away(call, connection_lost())
         if instance is not None:
             self.world.emit(self.world.loop.now_us, "crash", self.label, 0, 0, (instance.number,))
             self.storage.rollback()
-            instance.leave_memory(_connection_lost())
+            instance.leave_memory(connection_lost())
             self.world.graveyard.append(instance)
         self._drop_sockets()
         if not isinstance(self._disk, bytes):
+            if unconfirmed_too:
+                self._disk.lose_unconfirmed(self.world.loop.now_us)
             self._disk.pack()
-        if self._alarm is not None:
-            self._alarm.restarted()
+        if self._alarm is not None or not isinstance(self._disk, bytes):
+            self.alarm.restarted()
 
     # -- what a learner sees
 
@@ -313,10 +356,6 @@ class ObjectHost:
 
     def __repr__(self) -> str:
         return f"<{self.label}: {self.state}, instance {self.instances}>"
-
-
-def _connection_lost() -> JsException:
-    return JsException("Network connection lost.", retryable=True)
 
 
 def object_label(class_name: str, object_id: DurableObjectId) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from dosim.platform.facts import BLOCK_DEPTH, BLOCK_DEPTH_TEXT, BLOCK_LIMIT_US, 
 from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.crossing import as_error, as_reset
 from dosim.runtime.dispatch import call_method
+from dosim.runtime.faults import STORAGE_TEXT
 from dosim.runtime.gates import CriticalSection, InputGate
 from dosim.runtime.promises import awaited
 from dosim.storage.engine import CommitFailed
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from dosim.web.ids import DurableObjectId
 
 
+#: Calls and frames with the times of their sending, and answers with the times of their handlers' ends.
+Outbox = list["tuple[Call | Frame, int]"]
+Replies = list[tuple[Call, Any, BaseException | None, int]]
 #: Kinds of calls that are frames of a socket.
 OF_SOCKETS = frozenset(("websocket", "listener"))
 #: Why nothing is delivered to an instance that has left memory; nobody is told.
@@ -72,8 +77,10 @@ class Instance:
         self._turn_gate: InputGate | None = None
         self._turn_ending = False
         self._after_turn: list[Callable[[], None]] = []
-        self._outbox: list[tuple[Call | Frame, int]] = []
-        self._replies: list[tuple[Call, Any, BaseException | None, int]] = []
+        self._outbox: Outbox = []
+        self._replies: Replies = []
+        #: What earlier turns emitted and the output gate still holds.
+        self._gated: deque[tuple[Outbox, Replies]] = deque()
         self._confirmed_us = 0
         self._buried: list[object] = []
         self._held: list[Any] = []
@@ -165,7 +172,7 @@ class Instance:
         writes = self.storage.writes
         now_us = self.loop.time_us()
         try:
-            self.storage.commit()
+            self._commit()
         except CommitFailed as failed:
             self.world.emit(now_us, "commit_failed", self.label, 0, 0, (failed.error.message,))
             for sent, at_us in self._outbox:
@@ -175,12 +182,21 @@ class Instance:
             self.reset(failed.error)
             return False
         confirm_us = self.world.platform.confirm_us
+        self.storage.confirms_at(now_us, now_us + confirm_us)
         self._confirmed_us = max(self._confirmed_us, now_us + confirm_us)
         call_id = self.turn_call.id if self.turn_call is not None else 0
         self.world.emit(now_us, "commit", self.label, call_id, 0, (writes, confirm_us))
         for emitted, _ in self._outbox:
             emitted.wrote_before = True
         return True
+
+    def _commit(self) -> None:
+        """Raises CommitFailed, also when a fault has the disk fail."""
+        faults = self.world.faults
+        if faults is not None and faults.disk_fails(self.host):
+            self.storage.rollback()
+            raise CommitFailed(JsException(STORAGE_TEXT, durableObjectReset=True, retryable=True))
+        self.storage.commit()
 
     def synced(self) -> asyncio.Future[None]:
         """`storage.sync()`: done, as an I/O event of the code that asks, when what was written is confirmed."""
@@ -196,21 +212,45 @@ class Instance:
             scope.io_due((future, "storage.sync"))
 
     def _send(self) -> None:
-        """Let out what the turn emitted. A fetch overtakes the RPCs issued before it in the turn (recorded)."""
+        """What the turn emitted goes to the output gate: out at once, or when the writes before it are confirmed.
+
+        A fetch overtakes the RPCs issued before it in the turn (recorded).
+        """
+        outbox, self._outbox = self._outbox, []
         replies, self._replies = self._replies, []
-        confirmed_us = self._confirmed_us
+        if len(outbox) > 1:
+            outbox.sort(key=lambda item: not item[0].is_fetch)
+        if self._confirmed_us > self.loop.time_us():
+            self._gated.append((outbox, replies))
+            self.loop.at(self._confirmed_us, self._gate_opens, None)
+        else:
+            self._let_out(outbox, replies, 0)
+
+    def _gate_opens(self, _: None) -> None:
+        """Writes are confirmed: what waited for them leaves, also when this life has ended meanwhile."""
+        if self._gated:  # else the machine crashed
+            self._let_out(*self._gated.popleft(), self.loop.now_us)
+
+    def _let_out(self, outbox: Outbox, replies: Replies, from_us: int) -> None:
         routes = self.world.routes
-        if self._outbox:
-            outbox, self._outbox = self._outbox, []
-            if len(outbox) > 1:
-                outbox.sort(key=lambda item: not item[0].is_fetch)
-            for sent, at_us in outbox:
-                if isinstance(sent, Call):
-                    routes.send(sent, max(at_us, confirmed_us))
-                else:
-                    sent.leave(max(at_us, confirmed_us))
+        for sent, at_us in outbox:
+            if isinstance(sent, Call):
+                routes.send(sent, max(at_us, from_us))
+            else:
+                sent.leave(max(at_us, from_us))
         for call, value, error, at_us in replies:
-            routes.reply(call, value, error, max(at_us, confirmed_us))
+            leave_us = max(at_us, from_us)
+            routes.reply(call, value, error, leave_us, leave_us - at_us)
+
+    @property
+    def holds_output(self) -> bool:
+        """Whether the output gate still holds something."""
+        return bool(self._gated)
+
+    def crashed(self) -> list[Call]:
+        """The machine is gone with what waited in the output gate; returns the calls that lose their answers."""
+        gated, self._gated = self._gated, deque()
+        return [call for _, replies in gated for call, _, _, _ in replies]
 
     # -- what the turn emits
 

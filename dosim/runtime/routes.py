@@ -29,7 +29,9 @@ class Routes:
         network = self._world.network
         if network is None or a is None or b is None:
             return 0
-        return network.delay_us(a, b, self._world.network_stream.uniform(call.key, leg))
+        delay_us = network.delay_us(a, b, self._world.network_stream.uniform(call.key, leg))
+        faults = self._world.faults
+        return delay_us if faults is None else delay_us + faults.extra_us(a, b)
 
     def send(self, call: Call, leave_us: int) -> None:
         """A call leaves its caller at `leave_us`."""
@@ -44,29 +46,39 @@ class Routes:
             arrive_us += lookup_us + self.delay_us(call, 0, origin, goal)
             detail = (origin.colo, goal.colo, lookup_us)
         call.last = world.emit(leave_us, "leave", call.target, call.id, call.last, detail)
+        if world.faults is not None and world.faults.loses(call, "request", origin, goal):
+            world.faults.request_lost(call, leave_us, _way(origin, goal))
+            return
         arrive_us = max(arrive_us, stub.last_arrival_us)
         stub.last_arrival_us = arrive_us
         world.loop.at(arrive_us, stub.deliver, call)
 
-    def reply(self, call: Call, value: Any, error: BaseException | None, leave_us: int) -> None:
-        """An answer leaves for the caller at `leave_us`."""
+    def reply(self, call: Call, value: Any, error: BaseException | None, leave_us: int, held_us: int = 0) -> None:
+        """An answer leaves for the caller at `leave_us`, after `held_us` in the output gate."""
         world = self._world
         if call.via in ONE_WAY:
             return
         if call.lent:
             for stub in call.lent:
                 stub.dispose()
-        held_us = max(0, leave_us - world.loop.time_us())
         call.last = world.emit(leave_us, "reply", call.target, call.id, call.last, (held_us,))
         arrive_us = leave_us
         if call.owner is not None:
             stub = call.stub
+            faults, home = world.faults, call.owner.place
+            if faults is not None and faults.loses(call, "reply", stub.target_place, home):
+                faults.reply_lost(call, leave_us, _way(stub.target_place, home))
+                return
             arrive_us += self.delay_us(call, 1, stub.target_place, call.owner.place)
             arrive_us = max(arrive_us, stub.last_answer_us)
             stub.last_answer_us = arrive_us
             if call.via == "fetch" and error is None and value.webSocket is not None:
                 value.webSocket.travelled(stub.target_place, call.owner.place)
         world.loop.at(arrive_us, self._answer_arrives, (call, value, error))
+
+    def fail(self, call: Call, error: BaseException) -> None:
+        """The caller gets this error now, wherever its call is."""
+        self._answer_arrives((call, None, error))
 
     def _answer_arrives(self, answer: tuple[Call, Any, BaseException | None]) -> None:
         call, value, error = answer
@@ -79,3 +91,7 @@ class Routes:
             return
         call.owner.call_answered(call)
         call.caller.result_due(call, settle, (future, value, error))
+
+
+def _way(a: City | None, b: City | None) -> str:
+    return f"{a.colo} to {b.colo}" if a is not None and b is not None else ""

@@ -18,6 +18,7 @@ from dosim.kernel.loop import SCOPE
 from dosim.kernel.streams import mix64
 from dosim.platform.facts import (
     ATTACHMENT_LIMIT_BYTES,
+    LOST_NOTICED_US,
     WEB_SOCKET_AUTO_REPLY_TO_CLOSE,
     WEBSOCKET_STANDARD_BINARY_TYPE,
 )
@@ -31,6 +32,7 @@ from dosim.web.sizes import serialized_size
 if TYPE_CHECKING:
     from dosim.network import City
     from dosim.runtime.calls import Call
+    from dosim.runtime.faults import Faults
     from dosim.runtime.hibernation import Hibernatable
     from dosim.runtime.world import World
 
@@ -82,7 +84,16 @@ class Connection:
             total_us += more_us
             if start is not None and end is not None:
                 total_us += network.delay_us(start, end, self.world.network_stream.uniform(key, leg))
+                if self.world.faults is not None:
+                    total_us += self.world.faults.extra_us(start, end)
         return total_us
+
+    def is_cut(self, faults: Faults) -> bool:
+        """Whether nothing gets through, somewhere on the way."""
+        return any(
+            faults.client_cut_off(end, start) if more_us else faults.cut_off(start, end)
+            for start, end, more_us in self.legs
+        )
 
     def __repr__(self) -> str:
         return f"socket {self.number}"
@@ -341,6 +352,11 @@ class WebSocketEnd(JsInterface):
         if frame.kind != "error":
             detail = (connection.number, frame.kind, frame.size_bytes)
             frame.last = world.emit(at_us, "frame", self.label, 0, frame.last, detail)
+        faults = world.faults
+        if faults is not None and frame.kind != "lost" and connection.is_cut(faults):
+            for end in (self, self.peer):  # both sides notice, some time
+                end._expect(at_us + LOST_NOTICED_US, Frame(end.peer, "lost", None, LOST_CODE, LOST_REASON))
+            return
         self.peer._expect(max(at_us + connection.delay_us(), self.peer.last_arrival_us), frame)
 
     def _expect(self, arrival_us: int, frame: Frame) -> None:

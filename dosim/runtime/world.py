@@ -14,6 +14,7 @@ from dosim.kernel.streams import Stream, mix64
 from dosim.kernel.tasks import Future
 from dosim.platform.facts import IO_TASKS_PREVENT_EVICTION, Platform
 from dosim.runtime.calls import Call, OutsideCall
+from dosim.runtime.faults import Faults
 from dosim.runtime.functions import Functions, FunctionStub
 from dosim.runtime.host import ObjectHost
 from dosim.runtime.promises import awaited
@@ -45,6 +46,9 @@ class ClassBinding(Protocol):
 
     @property
     def env(self) -> Any: ...
+
+    @property
+    def program(self) -> Any: ...
 
     def make(self, host: ObjectHost, instance: Instance) -> object:
         """Run the class's constructor."""
@@ -102,6 +106,8 @@ class World:
         self.functions = Functions(self)
         self.routes = Routes(self)
         self.waits = Waits(self)
+        #: What is broken; None: nothing ever was.
+        self.faults: Faults | None = None
         self.graveyard: list[Instance] = []
         self._calls = 0
         self._roots = 0
@@ -218,7 +224,8 @@ class World:
         if found is None:
             place = None
             if self.network is not None:
-                place = self.network.place(origin or self.network.default, hint, object_id.jurisdiction)
+                avoid = self.faults.down if self.faults is not None else ()
+                place = self.network.place(origin or self.network.default, hint, object_id.jurisdiction, avoid)
             found = self.hosts[key] = ObjectHost(binding, object_id, place)
         return found
 

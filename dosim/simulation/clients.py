@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.durations import duration_text
+from dosim.platform.facts import LOST_NOTICED_US
 from dosim.runtime.calls import OutsideCall
+from dosim.runtime.faults import LOST_TEXT
 from dosim.runtime.worker import fetch_event
 from dosim.simulation.sockets import Handshake
 from dosim.web.errors import JsException
@@ -74,12 +76,9 @@ class Client:
         self._place = city.name if city is not None else ""
         self._network = network = simulation.world.network
         self._draw = simulation.world.network_stream.uniform
+        #: Where it enters the network, unless that colo is down.
         self._colo: City | None = network.entry(city) if network is not None and city is not None else None
         self._access_us = network.access_us(city) if network is not None and city is not None else 0
-        colo = self._colo.colo if self._colo is not None else ""
-        self._edge = f"edge {colo}" if colo else "edge"
-        #: The detail of the records at the colo: one tuple for all of them.
-        self._at_colo = (colo,)
 
     def fetch(self, resource: Any, **options: Any) -> ClientCall:
         """Send a request (a URL or a `Request`; method=, headers=, body=) to the Worker; starts now.
@@ -103,8 +102,34 @@ class Client:
         now_us = outcome._sent_us
         call.last = world.emit(now_us, "send", self.name, call.id, 0, (method, url, self._place))
         call.args = (request,)
-        world.loop.at(now_us + self._link_us(call, 2), self._at_edge, call)
+        call.stub = self._entry() if world.faults is not None else self._colo
+        if world.faults is not None and world.faults.client_loses(call, "request", self.city, call.stub):
+            self._lost(call, "request", now_us)
+        else:
+            world.loop.at(now_us + self._link_us(call, 2), self._at_edge, call)
         return outcome
+
+    def _entry(self) -> City | None:
+        """The nearest colo that is not down."""
+        faults, network = self._world.faults, self._network
+        if faults is None or network is None or self.city is None or not faults.is_down(self._colo):
+            return self._colo
+        return network.entry_avoiding(self.city, faults.down)
+
+    def _lost(self, call: Call, what: str, at_us: int) -> None:
+        """A message between the client and its colo is lost: the client notices, some time."""
+        world = self._world
+        call.last = world.emit(at_us, "lost", self.name, call.id, call.last, (what, ""))
+        world.loop.at(at_us + LOST_NOTICED_US, self._gives_up, call)
+
+    def _gives_up(self, call: Call) -> None:
+        world, outcome = self._world, call.future
+        call.future, call.args = None, ()
+        assert isinstance(outcome, ClientCall)
+        outcome.answered_us = world.loop.now_us
+        call.last = world.emit(world.loop.now_us, "failed", self.name, call.id, call.last, (LOST_TEXT,))
+        if not outcome.done():
+            outcome.set_exception(ConnectionError(LOST_TEXT))
 
     def websocket(self, resource: Any, **options: Any) -> Handshake:
         """Open a WebSocket (a URL; headers=); starts now. `async with`, await or run what is returned.
@@ -124,15 +149,19 @@ class Client:
 
     def _link_us(self, call: Call, leg: int) -> int:
         """One way between the client and its colo, with jitter."""
-        if self._network is None or self.city is None or self._colo is None:
+        colo: City | None = call.stub
+        if self._network is None or self.city is None or colo is None:
             return self._access_us
-        return self._access_us + self._network.delay_us(self.city, self._colo, self._draw(call.key, leg))
+        delay_us = self._access_us + self._network.delay_us(self.city, colo, self._draw(call.key, leg))
+        faults = self._world.faults
+        return delay_us if faults is None else delay_us + faults.extra_us(self.city, colo)
 
     def _at_edge(self, call: Call) -> None:
         world = self._world
-        now_us = world.loop.now_us
-        call.last = world.emit(now_us, "edge", self._edge, call.id, call.last, self._at_colo)
-        world.loop.at(now_us + self._simulation.edge_routing_us, self._to_worker, call)
+        colo = call.stub.colo if call.stub is not None else ""
+        edge = f"edge {colo}" if colo else "edge"
+        call.last = world.emit(world.loop.now_us, "edge", edge, call.id, call.last, (colo,))
+        world.loop.at(world.loop.now_us + self._simulation.edge_routing_us, self._to_worker, call)
 
     def _to_worker(self, call: Call) -> None:
         """The request goes to the static assets, if they have the path, else to the Worker."""
@@ -142,14 +171,17 @@ class Client:
         if response is not None:
             self._leaves(call, response, None)
             return
-        program.deliver(call, self._colo, fetch_event(world.wrap(request)), self._leaves)
+        program.deliver(call, call.stub, fetch_event(world.wrap(request)), self._leaves)
 
     def _leaves(self, call: Call, response: Any, error: JsException | None) -> None:
         """The Worker has answered: the response travels back."""
         world = self._world
         now_us = world.loop.now_us + world.loop.cpu_us
         call.last = world.emit(now_us, "reply", call.target, call.id, call.last, (0,))
-        world.loop.at(now_us + self._link_us(call, 3), self._arrives, (call, response, error))
+        if world.faults is not None and world.faults.client_loses(call, "reply", self.city, call.stub):
+            self._lost(call, "reply", now_us)
+        else:
+            world.loop.at(now_us + self._link_us(call, 3), self._arrives, (call, response, error))
 
     def _arrives(self, answer: tuple[Call, Any, JsException | None]) -> None:
         call, response, error = answer
@@ -162,7 +194,7 @@ class Client:
             outcome.error = error
             response = self._simulation.error_response(_THREW if world.platform.hides_errors else str(error))
         if response.webSocket is not None:
-            response.webSocket.travelled(self._colo, self.city, self._access_us)
+            response.webSocket.travelled(call.stub, self.city, self._access_us)
         delivered = deliver_response(response, request)
         kind = "response" if error is None else "failed"
         said: object = delivered.status if error is None else str(error)

@@ -33,6 +33,8 @@ from dosim.web.proxies import to_js
 
 if TYPE_CHECKING:
     from dosim.runtime.calls import Call
+    from dosim.runtime.host import ObjectHost
+    from dosim.runtime.instance import Instance
     from dosim.runtime.world import World
 
 
@@ -179,6 +181,33 @@ class Deployment:
         self._connect_crons(program, script.services.crons)
         return program
 
+    def replace(self, name: str, isolates: Isolates, *, env: Env | None = None, script: Script | None = None) -> None:
+        """Put new code in the place of a program's: what starts from now on runs it."""
+        program = self.programs[name]
+        program.isolates = isolates
+        if env is not None and script is not None:
+            program.env = env
+            program.bindings = list(script.durable_objects)
+            for binding in program.bindings:
+                binding.program = program
+            self._scripts[name] = script
+            self._connect_crons(program, script.services.crons)
+
+    def update_objects(self, name: str, max_delay_us: int | None) -> None:
+        """The objects of a program get its new code: now by a reset, or when they leave memory, at the latest so late.
+
+        Documented (durable-objects/deployments/durable-objects-code-updates): immediate or deferred.
+        """
+        program = self.programs[name]
+        for host in self._world.hosts.values():
+            if host.binding.program is not program:
+                continue
+            if max_delay_us is None:
+                host.update()
+            elif host.instance is not None:
+                due_us = self._world.loop.now_us + max_delay_us
+                self._world.loop.in_background(due_us, _update_if_same, (host, host.instance))
+
     def _connect_crons(self, program: Program, crons: Sequence[str]) -> None:
         known = self._triggers.pop(program.name, None)
         if known is not None:
@@ -211,6 +240,13 @@ class Deployment:
     def _place(self) -> Any:
         network = self._world.network
         return None if network is None else network.entry(network.default)
+
+
+def _update_if_same(due: tuple[ObjectHost, Instance]) -> None:
+    """The delay of a deferred update is over: whoever still runs the old code is reset."""
+    host, instance = due
+    if host.instance is instance:
+        host.update()
 
 
 def _nobody_waits(call: Call, value: Any, error: BaseException | None) -> None:

@@ -33,7 +33,7 @@ class Given:
 
     def __post_init__(self) -> None:
         self._objects = _checked_classes(self.durable_objects)
-        _check_class("worker", self.worker, WorkerEntrypoint, "WorkerEntrypoint")
+        _check_class("worker", self.worker, WorkerEntrypoint, "WorkerEntrypoint", optional=True)
         for name, cls in (self.services or {}).items():
             _check_class(f"services[{name!r}]", cls, WorkerEntrypoint, "WorkerEntrypoint")
         if isinstance(self.crons, str):
@@ -86,6 +86,22 @@ class Given:
         )
 
 
+def checked_update(
+    bindings: Sequence[Binding], worker: type | None, durable_objects: Mapping[str, type]
+) -> dict[str, type]:
+    """New classes by the names under which the old ones are bound. Raises TypeError or ValueError."""
+    _check_class("code", worker, WorkerEntrypoint, "WorkerEntrypoint", optional=True)
+    names = {binding.name: binding.class_name for binding in bindings}
+    found = {}
+    for name, cls in durable_objects.items():
+        _check_class(f"durable_objects[{name!r}]", cls, DurableObject, "DurableObject")
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise ValueError(f"durable_objects has {name!r}, which is no binding; there are: {known}.")
+        found[names[name]] = cls
+    return found
+
+
 def _default(worker: type | None) -> dict[str, type]:
     return {} if worker is None else {"Default": worker}
 
@@ -103,8 +119,8 @@ def _mapping(argument: str, given: Mapping[str, str] | None) -> Mapping[str, str
     return given or {}
 
 
-def _check_class(argument: str, cls: object, base: type, base_name: str) -> None:
-    if cls is None and argument == "worker":
+def _check_class(argument: str, cls: object, base: type, base_name: str, *, optional: bool = False) -> None:
+    if cls is None and optional:
         return
     if not isinstance(cls, type):
         hint = f"give the class itself, not an instance ({type(cls).__name__})" if cls is not None else "give a class"

@@ -62,8 +62,17 @@ class Runner:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """The world's clock and randomness for a stretch of code that is no event: loading modules."""
+        if self._loop.running:  # a verb, called by a coroutine of the outside during a run
+            yield
+            return
         with nested(self._loop.entered()):
             yield
+
+    def step(self, events: int) -> bool:
+        """See `Simulation.step`."""
+        self._begin("sim.step()")
+        with nested(self._loop.entered()), self._explained([]):
+            return not self._loop.run_slice(lambda: False, budget=events, drain=True)
 
     def run(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
         """See `Simulation.run`."""

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dosim.billing import Meter, bill_reading
 from dosim.bindings.external import ExternalService
 from dosim.kernel.durations import Instant, duration_us, instant_us
 from dosim.kernel.entropy import Entropy
@@ -19,11 +20,12 @@ from dosim.runtime.world import World
 from dosim.simulation.clients import Client
 from dosim.simulation.deployment import Deployment, Script, Stores
 from dosim.simulation.errors import PortabilityError, PortabilityWarning
-from dosim.simulation.given import Given
-from dosim.simulation.isolates import Isolates
-from dosim.simulation.objects import Objects, ObjectView
+from dosim.simulation.given import Given, checked_update
+from dosim.simulation.isolates import Isolates, LoadedIsolate
+from dosim.simulation.objects import Objects
 from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
+from dosim.simulation.verbs import Verbs
 from dosim.trace.words import counted
 from dosim.web.errors import noted, type_error
 from dosim.web.http import JsResponse
@@ -31,12 +33,13 @@ from dosim.web.url import parse_url
 from dosim.workers.http import PyodideFetchResponse, fetch_request, from_js
 
 if TYPE_CHECKING:
+    from dosim.billing import Bill
     from dosim.explain import Explanation
     from dosim.network import Network
     from dosim.trace import Trace
 
 
-class Simulation:
+class Simulation(Verbs):
     """The world that is run: `Simulation(Default, durable_objects={"COUNTER": Counter}, seed=7)`.
 
     worker: the WorkerEntrypoint that clients reach, or None. durable_objects: binding name -> class. vars: plain values
@@ -146,6 +149,8 @@ class Simulation:
             make_fetch_request=fetch_request,
             wrap=from_js,
         )
+        self._meter = Meter()
+        world.trace.subscribe(self._meter.fold)
         world.show_output = options.show_output
         world.friendly = options.portability == "friendly"
         self._stores = stores = Stores(world, kv_consistency_us=options.kv_consistency_us)
@@ -157,14 +162,14 @@ class Simulation:
             now_us=lambda: EPOCH_MS * 1000 + world.loop.time_us(), monotonic_us=world.loop.time_us, seed=options.seed
         )
         entropy.adopt(*adopt)
+        self._entropy = entropy
+        self._cold_start_us = options.cold_start_us
         self._runner = Runner(world, entropy)
         for script in scripts:
             env = deployment.environment(script)
             if script is scripts[0]:
                 self.env = env
-            with self._runner.inside():
-                isolates = Isolates(script.load(env), options.cold_start_us, shared=options.platform == "workerd")
-                deployment.deploy(script, env, isolates)
+            deployment.deploy(script, env, self._load(script.load(env)))
         self.program = deployment.programs[scripts[0].name]
         self.isolates = self.program.isolates
         self.objects = Objects(world)
@@ -234,6 +239,15 @@ class Simulation:
         """As `run`, inside a running loop: in a notebook cell, a server, a test."""
         return await self._runner.arun(awaitables, self._stop_us(until, for_))
 
+    def step(self, events: int = 1) -> bool:
+        """Run at most so many events; False when none is left but alarms and cron.
+
+        Between any two of them every verb may come: a crash, an eviction, a deploy. Raises ValueError below 1.
+        """
+        if events < 1:
+            raise ValueError(f"events={events!r}: at least one event has to run.")
+        return self._runner.step(events)
+
     def _stop_us(self, until: Any, for_: Any) -> int | None:
         if until is not None and for_ is not None:
             raise ValueError("until and for_ were both given: until counts from the start, for_ from now; give one.")
@@ -266,6 +280,18 @@ class Simulation:
             raise TypeError(f"request={request!r} is no request: give what client.fetch() returned, or its number.")
         return explain(self.trace, number)
 
+    def bill(self, *, plan: str = "paid", prices: object = None, since: Bill | None = None) -> Bill:
+        """What the run has cost so far, at list prices: `.lines`, `.usd`, `.by_object`; `.per_month()` extrapolates.
+
+        plan: "paid" or "free". prices: a date ("2026-12-01"), for the newest prices that are not after it; the
+        simulated date unless told. since: an earlier bill, to measure from there and leave a warm-up out. Raises
+        ValueError or TypeError that name the argument.
+        """
+        in_memory = (host for host in self.world.hosts.values() if host.instance is not None)
+        sizes = {host.label: host.look().stored_bytes() for host in in_memory}
+        reading = self._meter.read(self.world.loop.time_us(), sizes)
+        return bill_reading(reading, plan=plan, prices=prices, since=since)
+
     def timeline(
         self,
         *,
@@ -295,15 +321,56 @@ class Simulation:
 
     # -- verbs
 
-    def evict(self, obj: ObjectView | Any) -> None:
-        """Drop an object from memory now, as idleness would: attributes are lost, storage and alarm stay.
+    def deploy(
+        self,
+        code: type | str | Path | None = None,
+        *,
+        durable_objects: Mapping[str, type] | None = None,
+        strategy: str = "immediate",
+        max_delay: object = "30s",
+    ) -> None:
+        """Deploy new code over the old: old data meets new code, and Workers and objects are not updated together.
 
-        Raises ValueError while it runs something.
+        code: the new WorkerEntrypoint, or the folder of a project. durable_objects: binding name -> new class, for the
+        bindings that change. strategy: "immediate" resets every object in memory, in the middle of whatever it does;
+        "deferred" waits until it leaves memory, `max_delay` at most. Undo it by deploying the old code.
+        Raises ValueError or TypeError that name the argument.
         """
-        host = self.objects.host(obj)
-        if host.instance is not None and host.state == "active":
-            raise ValueError(f"{host.label} is running something: only an idle object can be evicted. Run on first.")
-        host.evict()
+        if strategy not in ("immediate", "deferred"):
+            raise ValueError(f'strategy={strategy!r} is not known: use "immediate" or "deferred".')
+        max_delay_us = duration_us(max_delay, "max_delay") if strategy == "deferred" else None
+        self._said("deploy", strategy)
+        if isinstance(code, (str, Path)):
+            self._deploy_project(code)
+        else:
+            self._deploy_classes(code, durable_objects or {})
+        self.isolates = self.program.isolates
+        self._deployment.update_objects(self.program.name, max_delay_us)
+
+    def _deploy_project(self, folder: str | Path) -> None:
+        from dosim.project import read_config
+        from dosim.simulation.loading import project_script
+
+        script = project_script(read_config(folder), self.program.name)
+        known = {(binding.name, binding.class_name): binding for binding in self.program.bindings}
+        script.durable_objects = [known.get((b.name, b.class_name), b) for b in script.durable_objects]
+        env = self._deployment.environment(script)
+        self._deployment.replace(self.program.name, self._load(script.load(env)), env=env, script=script)
+        self.env = env
+
+    def _deploy_classes(self, worker: type | None, durable_objects: Mapping[str, type]) -> None:
+        old = self.program.isolates.first
+        classes = checked_update(self.program.bindings, worker, durable_objects)
+        self._entropy.adopt(*([worker] if worker is not None else []), *durable_objects.values())
+        entrypoints = dict(old.entrypoints) if worker is None else {**old.entrypoints, "Default": worker}
+        merged = {**old.classes, **classes}
+        env = self.env
+        self._deployment.replace(self.program.name, self._load(lambda: LoadedIsolate(entrypoints, merged, env)))
+
+    def _load(self, load: Callable[[], LoadedIsolate]) -> Isolates:
+        """New isolates, all cold, with the code loaded once."""
+        with self._runner.inside():
+            return Isolates(load, self._cold_start_us, shared=self.platform == "workerd")
 
     def restart(self) -> None:
         """Kill the objects' process and start it on the same disk: memory and open turns are lost, alarms still fire.

@@ -61,7 +61,11 @@ class Handshake(OutsideCall):
         Context().run(call.add_done_callback, self._answered)
 
     def _answered(self, call: asyncio.Future[Any]) -> None:
-        if self.done():
+        if self.done() or call.cancelled():
+            return
+        error = call.exception()
+        if error is not None:
+            self.set_exception(error)
             return
         response = call.result()
         end: WebSocketEnd | None = response.js_object.webSocket

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left, bisect_right, insort
+from collections import deque
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -57,6 +58,17 @@ class Savepoint:
         self.alive = True
 
 
+class Undo:
+    """How to take one commit back, until it is confirmed: its journal, and the database before it if SQL was open."""
+
+    __slots__ = ("image", "journal", "until_us")
+
+    def __init__(self, journal: list[tuple[str, object]], image: bytes | None) -> None:
+        self.journal = journal
+        self.image = image
+        self.until_us = 0
+
+
 class Surroundings(Protocol):
     """What storage takes from the world: time and chance, both simulated."""
 
@@ -79,6 +91,8 @@ class Storage:
         self.platform = platform
         self.surroundings = surroundings
         self.sqlite = sqlite
+        #: Commits can be taken back until they are confirmed.
+        self.keeps_undo = False
         self.kv: dict[str, object] = {}
         self.alarm_ms: int | None = None
         self.writes = 0
@@ -100,6 +114,9 @@ class Storage:
         #: Hidden tables in the order in which they came to be; made in SQLite once it is open.
         self._hidden: list[str] = []
         self._made: set[str] = set()
+        #: Commits that the world has not confirmed, the oldest first; the database before this turn's first write.
+        self._unconfirmed: deque[Undo] = deque()
+        self._before: bytes | None = None
 
         if image:
             self.kv = unpack(image)
@@ -109,6 +126,7 @@ class Storage:
     def put_away(self) -> Storage | bytes:
         """What to keep of an object that leaves memory: its entries as bytes, or this with its database packed."""
         self.pack()
+        self._unconfirmed.clear()
         bare = not self.sqlite or self._packed is None
         if bare and self.alarm_ms is None and not (self.bookmark or self.life) and _METADATA not in self._hidden:
             try:
@@ -146,6 +164,8 @@ class Storage:
         """Begin the turn's implicit transaction, if none is open, and count one write."""
         self.writes += 1
         if self.writes == 1 and self._sql is not None:
+            if self.keeps_undo:
+                self._before = self._sql.serialize()
             self._sql.begin()
 
     @property
@@ -214,13 +234,40 @@ class Storage:
                 if refused.constraint and not explicit:
                     raise CommitFailed(JsException(FOREIGN_KEY_RESET_TEXT + refused.constraint)) from None
                 raise CommitFailed(self.internal_error()) from None
-        self._journal.clear()
+        if self.keeps_undo:
+            self._unconfirmed.append(Undo(self._journal, self._before))
+            self._journal, self._before = [], None
+        else:
+            self._journal.clear()
         self.writes = 0
+
+    def confirms_at(self, now_us: int, when_us: int) -> None:
+        """The last commit is confirmed at `when_us`; what is confirmed by now cannot be lost any more."""
+        kept = self._unconfirmed
+        if kept:
+            kept[-1].until_us = when_us
+        while kept and kept[0].until_us <= now_us:
+            kept.popleft()
+
+    def lose_unconfirmed(self, now_us: int) -> None:
+        """The machine is gone: undo every commit that was not confirmed by now."""
+        kept, self._unconfirmed = self._unconfirmed, deque()
+        while kept and kept[-1].until_us > now_us:
+            undo = kept.pop()
+            self._journal = undo.journal
+            if undo.image is not None:
+                if self._sql is not None:
+                    self._sql.close()
+                    self._sql = None
+                self._packed = zlib.compress(undo.image, 1) if undo.image else None
+                self._made.clear()
+            self._undo(0)
 
     def rollback(self) -> None:
         """Undo everything since the last commit."""
         self._drop_savepoints()
         self._explicit_commit = False
+        self._before = None
         if self._sql is not None:
             self._sql.rollback()
         self._undo(0)
@@ -353,6 +400,7 @@ class Storage:
         """Drop the whole database at once, for good: earlier writes of the turn are discarded with it (recorded)."""
         alarm_ms = self.alarm_ms
         self.rollback()
+        self._unconfirmed.clear()
         self.kv.clear()
         self._sorted = []
         self.alarm_ms = None
@@ -382,6 +430,7 @@ class Storage:
             self._sql = SqlDatabase(self, self.platform, packed)
             self._packed = None
             if self.writes:
+                self._before = (packed or b"") if self.keeps_undo else None
                 self._sql.begin()
             for name in self._hidden:
                 self._need_table(name)

@@ -43,7 +43,10 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "section_start": ("section",),
     "section_end": ("section", "ok"),
     "storage": ("operation", "key"),
-    "rows": ("read", "written"),  # of one turn, as they are billed; SQL's are estimates
+    "rows": ("read", "written"),  # of one turn or one request to D1, as they are billed; SQL's are estimates
+    # a service's, for the bill: what it keeps from now on; operations beyond one for each call
+    "stored": ("stored_bytes",),
+    "operations": ("what", "count"),
     "commit": ("writes", "confirm_us"),
     "commit_failed": ("error",),
     "alarm_set": ("due_us",),
@@ -51,6 +54,8 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     # the instance is idle from now on, or something but a request holds it; it leaves memory (hibernates with sockets)
     "idle": ("instance",),
     "held": ("instance", "by"),
+    "fault": ("verb", "what"),
+    "lost": ("what", "why"),
     "evict": ("instance", "sockets", "stored_bytes"),
     "crash": ("instance",),
     "reset": ("instance", "error"),

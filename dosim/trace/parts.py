@@ -14,6 +14,7 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
     "in services": ("service",),
     "awaiting": ("awaiting",),
     "in the output gate": ("output gate",),
+    "waiting for what was lost": ("lost",),
 }
 _PART_OF: Final = {state: part for part, states in PARTS.items() for state in states}
 
@@ -37,6 +38,7 @@ OPEN: Final = {
     "throw": "output gate",
     "turn_away": "output gate",
     "reply": "hop back",
+    "lost": "lost",
 }
 
 STANDING: Final = {
@@ -51,6 +53,7 @@ STANDING: Final = {
     "awaiting": "awaiting something in",
     "output gate": "in the output gate on the way to or from",
     "hop back": "on its way back from",
+    "lost": "waiting for a message that was lost, to or from",
 }
 
 

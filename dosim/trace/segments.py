@@ -18,7 +18,7 @@ _CLOUDFLARE_NAMES: Final = {"one at a time": "queue_time_ms", "input gate": "inp
 
 _MARKS: Final = frozenset(
     "send edge isolate worker response failed call leave arrive turn_away queue enter construct serve start resume cpu"
-    " return throw reply result".split()
+    " return throw reply lost result".split()
 )
 
 
@@ -27,8 +27,9 @@ class Segment:
     """One stretch of a request's life.
 
     `state` is one of: client link, edge routing, worker start, placement lookup, hop, one at a time, thread,
-    input gate, constructor, service, running, awaiting, output gate, hop back, client link back. `detail` says what
-    was awaited or who held the gate; `request` is the request it belongs to; times are microseconds.
+    input gate, constructor, service, running, awaiting, output gate, hop back, client link back, lost (a message that
+    never came, until that was noticed). `detail` says what was awaited, lost, or who held the gate; `request` is the
+    request it belongs to; times are microseconds.
     """
 
     state: str
@@ -170,6 +171,9 @@ class _Builder:
 
     def _result(self, t_us: int, actor: str, request: int, detail: tuple[object, ...]) -> None:
         self._plain("done", t_us, actor, request)
+
+    def _lost(self, t_us: int, actor: str, request: int, detail: tuple[object, ...]) -> None:
+        self._plain("lost", t_us, actor, request, str(detail[0]))
 
     _response = _failed = _result
 

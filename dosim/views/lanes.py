@@ -26,6 +26,7 @@ LOOKS: Final[dict[str, str]] = {
     "thread": "gate",
     "running": "running",
     "service": "service",
+    "lost": "lost",
     "awaiting": "awaiting",
     "output gate": "output gate",
 }

@@ -182,22 +182,6 @@ def test_block_concurrency_while_with_a_coroutine():
         sim.run(sim.env.B.getByName("b").go())
 
 
-def test_evicting_a_running_object():
-    """Only an idle object can be evicted."""
-    import asyncio
-
-    class Busy(DurableObject):
-        async def go(self):
-            await asyncio.sleep(10)
-
-    sim = Simulation(durable_objects={"B": Busy})
-    sim.env.B.getByName("b").go()
-    sim.run(for_="1s")
-
-    with pytest.raises(ValueError, match="is running something"):
-        sim.evict("b")
-
-
 def test_a_deadlock_draws_its_cycle():
     """Two objects that wait for each other are drawn."""
     import asyncio
