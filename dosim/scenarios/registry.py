@@ -33,6 +33,12 @@ class Scenario:
         return import_module(self.module).run(**options)
 
 
+def _lesson(name: str, shows: str) -> Scenario:
+    """A scenario whose module bears its name, with the options that all of them have."""
+    module = f"dosim.scenarios.{name.replace('-', '_')}"
+    return Scenario(name, shows, module, frozenset({"seed", "json", "png", "trace", "code"}))
+
+
 SCENARIOS: Final[dict[str, Scenario]] = {
     scenario.name: scenario
     for scenario in (
@@ -48,6 +54,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
             "dosim.scenarios.one_instance",
             frozenset({"requests", "seed", "json", "png", "trace", "code"}),
         ),
+        _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
     )
 }
 

@@ -391,7 +391,7 @@ class Storage:
         if alarm_ms == self.alarm_ms:
             return
         self.begin_write()
-        self._rows_written += 1
+        self._rows_written += alarm_ms is not None  # documented: "each setAlarm()"; of clearing it nothing is said
         self._journal.append((_ALARM, self.alarm_ms))
         self.alarm_ms = alarm_ms
         self._need_table(_METADATA)
