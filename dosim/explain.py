@@ -13,6 +13,7 @@ from html import escape
 from typing import Final
 
 from dosim.trace import Segment, Trace, partition, segments
+from dosim.trace.kinds import ONE_WAY
 from dosim.trace.parts import OPEN, PARTS, STANDING, part_of
 from dosim.trace.records import RawRecord
 from dosim.trace.segments import by_request, cloudflare_attributes
@@ -145,10 +146,9 @@ class Story:
         return first + [r for r in others if r != segment.request and self.root(r) not in known]
 
     def answer(self, request: int) -> RawRecord | None:
-        """The record that ends a request: its response, failure or result; of an alarm, the end of its handler."""
+        """The record that ends a request: its response, failure or result; of an event, the end of its handler."""
         records = self.records.get(request, [])
-        alarm = any(raw[2] == "call" and raw[6][1] == "alarm" for raw in records)
-        ends = _ENDS if alarm else _ANSWERS
+        ends = _ENDS if any(_is_event(raw) for raw in records) else _ANSWERS
         return next((raw for raw in records if raw[2] in ends), None)
 
     def segments(self, request: int) -> list[Segment]:
@@ -355,9 +355,23 @@ def _not_there(story: Story, request: int) -> str:
     return f"request={request} is not in the trace{kept}{fix}"
 
 
+_EVENTS: Final = {
+    "alarm": "an alarm",
+    "websocket": "an event of a WebSocket",
+    "listener": "an event of a WebSocket",
+    "scheduled": "a cron",
+    "queue": "a batch of messages",
+}
+
+
+def _is_event(raw: RawRecord) -> bool:
+    """Whether it is the beginning of something that nobody waits for: an alarm, a message, a batch, a cron."""
+    return raw[2] == "call" and raw[6][1] in ONE_WAY
+
+
 def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecord | None) -> str:
-    if records[0][2] == "call" and records[0][6][1] == "alarm":
-        return _alarm_heading(story, request, records[0], end)
+    if _is_event(records[0]):
+        return _event_heading(story, request, records[0], end)
     origin = f" from {story.place(request)}" if story.place(request) else ""
     sent = f"#{request} {story.what(request)}{origin}, sent at t={records[0][0] / 1e6:.6f} s"
     if not _opens(records[0]):
@@ -373,8 +387,9 @@ def _heading(story: Story, request: int, records: list[RawRecord], end: RawRecor
     return f"{sent}, {'was answered' if well else 'failed'}{took}."
 
 
-def _alarm_heading(story: Story, request: int, first: RawRecord, end: RawRecord | None) -> str:
-    began = f"#{request} {story.what(request)}, an alarm, began at t={first[0] / 1e6:.6f} s"
+def _event_heading(story: Story, request: int, first: RawRecord, end: RawRecord | None) -> str:
+    kind = _EVENTS[str(first[6][1])]
+    began = f"#{request} {story.what(request)}, {kind}, began at t={first[0] / 1e6:.6f} s"
     if end is None:
         return f"{began} and has not ended yet."
     return f"{began} and {'ended' if end[2] == 'return' else 'failed'} after {exact(end[0] - first[0])}."

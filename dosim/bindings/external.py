@@ -5,6 +5,7 @@ No packet leaves the process: a service is a function of the test or the lesson,
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dosim.bindings.stubs import RemoteStub
 from dosim.runtime.promises import awaited
 from dosim.web.errors import AbortError, JsException, noted
-from dosim.web.http import JsResponse
+from dosim.web.http import JsRequest, JsResponse
 from dosim.web.url import parse_url
 
 if TYPE_CHECKING:
@@ -48,14 +49,12 @@ class ExternalService:
         self.latency_us = latency_us
         self.place = place
         self.requests: list[ExternalRequest] = []
-        self._world = world
+        self._origin, self._path = _place_of(prefix)
 
     def answers(self, url: str) -> bool:
-        """Whether this address is one of the service's."""
-        return url == self.prefix or url.startswith(self.prefix if self.prefix.endswith("/") else f"{self.prefix}/")
-
-    def stub(self) -> RemoteStub:
-        return RemoteStub(self._world, ExternalLink(self._world, self))
+        """Whether this address is one of the service's: its origin, and its path or one below it."""
+        origin, path = _place_of(url)
+        return origin == self._origin and (path == self._path or path.startswith(f"{self._path.rstrip('/')}/"))
 
     def __repr__(self) -> str:
         return f"<external service {self.prefix}: {len(self.requests)} requests>"
@@ -80,7 +79,7 @@ class ExternalLink:
         call.stub = link
 
     def new_stub(self) -> RemoteStub:
-        return self._service.stub()
+        return RemoteStub(self._world, self)
 
     def deliver(self, call: Call) -> None:
         """The request has arrived: it is answered after the service's latency."""
@@ -162,5 +161,22 @@ class Externals:
 
     async def fetch(self, resource: Any, options: dict[str, Any]) -> Any:
         """`fetch` of a Worker or an object. Raises AbortError for an address that nobody declared."""
-        request = self._world.make_fetch_request(resource, options)
-        return await self.find(request.url).stub().follow(request)
+        return await _Outside(self._world, self).follow(self._world.make_fetch_request(resource, options))
+
+
+class _Outside(RemoteStub):
+    """Everything outside: each request, a redirect's too, goes to the service of its own address."""
+
+    def __init__(self, world: World, externals: Externals) -> None:
+        self._world = world
+        self._externals = externals
+
+    def _send(self, request: JsRequest) -> asyncio.Future[JsResponse]:
+        self._link = ExternalLink(self._world, self._externals.find(request.url))
+        return super()._send(request)
+
+
+def _place_of(url: str) -> tuple[str, str]:
+    """The origin and the path of an address; of none the text itself."""
+    parsed = parse_url(url)
+    return (parsed.origin, parsed.path) if parsed is not None else (url, "")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dosim.bindings.stubs import RemoteStub
 from dosim.runtime.worker import WorkerEvent, fetch_event, rpc_event
+from dosim.web.errors import JsException
 from dosim.web.interface import Constructor
 
 if TYPE_CHECKING:
@@ -29,26 +30,41 @@ class Program(Protocol):
 class ServiceLink:
     """The way to an entrypoint of a Worker."""
 
-    __slots__ = ("_entrypoint", "_find", "_world", "label", "last_answer_us", "last_arrival_us", "target_place")
+    __slots__ = (
+        "_entrypoint",
+        "_find",
+        "_ways",
+        "_world",
+        "label",
+        "last_answer_us",
+        "last_arrival_us",
+        "target_place",
+    )
 
     def __init__(self, world: World, find: Callable[[], Program], name: str, entrypoint: str) -> None:
         self._world = world
         #: The program, looked up at each call: it may be deployed anew.
         self._find = find
         self._entrypoint = entrypoint
+        #: City -> the way for calls from there.
+        self._ways: dict[str, ServiceLink] = {}
         self.label = name if entrypoint == "Default" else f"{name}.{entrypoint}"
         self.target_place: City | None = None
         self.last_arrival_us = self.last_answer_us = 0
 
     def bind(self, call: Call) -> None:
-        """A Worker runs where it is called: the call gets a link of its own, with the caller's place."""
-        link = ServiceLink(self._world, self._find, "", self._entrypoint)
-        link.label = self.label
+        """A Worker runs where it is called: calls from one place share a way, on which none overtakes another."""
+        place: City | None = None
         network = self._world.network
         if call.owner is not None:
-            link.target_place = call.owner.place
+            place = call.owner.place
         elif network is not None:
-            link.target_place = network.entry(network.default)
+            place = network.entry(network.default)
+        name = place.name if place is not None else ""
+        link = self._ways.get(name)
+        if link is None:
+            link = self._ways[name] = ServiceLink(self._world, self._find, "", self._entrypoint)
+            link.label, link.target_place = self.label, place
         call.stub = link
 
     def deliver(self, call: Call) -> None:
@@ -60,7 +76,12 @@ class ServiceLink:
             event = fetch_event(call.args[0], self._entrypoint)
         else:
             event = rpc_event(call.method, call.args, self._entrypoint)
-        self._find().deliver(call, place, event, self._answered)
+        try:
+            program = self._find()
+        except LookupError as error:
+            self._answered(call, None, JsException(str(error.args[0])))
+        else:
+            program.deliver(call, place, event, self._answered)
 
     def _answered(self, call: Call, value: Any, error: BaseException | None) -> None:
         world = self._world

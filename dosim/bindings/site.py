@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from dosim.bindings.assets import Assets
 from dosim.bindings.stubs import RemoteStub
 from dosim.web.http import JsRequest, JsResponse
+from dosim.web.url import JsURL
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class Site:
     """A Worker's assets, and whether a request goes to them first."""
 
-    def __init__(self, assets: Assets, *, worker_first: bool, without_worker: bool = False) -> None:
+    def __init__(self, assets: Assets, *, worker_first: bool | tuple[str, ...], without_worker: bool = False) -> None:
         self.assets = assets
         self.worker_first = worker_first
         #: There is no Worker: everything is the assets'.
@@ -25,9 +27,19 @@ class Site:
 
     def before_worker(self, request: JsRequest) -> JsResponse | None:
         """The answer of the assets to a client's request; None: it is the Worker's."""
-        if self.without_worker or (not self.worker_first and self.assets.can_answer(request)):
+        if self.without_worker or (not self._is_worker_first(request) and self.assets.can_answer(request)):
             return self.assets.respond(request)
         return None
+
+    def _is_worker_first(self, request: JsRequest) -> bool:
+        """Whether the path is one of the Worker's; an exception beats a pattern (documented)."""
+        first = self.worker_first
+        if isinstance(first, bool):
+            return first
+        path = JsURL.new(request.url).pathname
+        if any(pattern.startswith("!") and fnmatchcase(path, pattern[1:]) for pattern in first):
+            return False
+        return any(fnmatchcase(path, pattern) for pattern in first)
 
 
 class AssetsLink:

@@ -43,6 +43,8 @@ SOCKET_TAGS: Final = 10
 TAG_LENGTH: Final = 256
 #: Hibernatable sockets of one object. Documented (durable-objects/api/state).
 HIBERNATABLE_SOCKETS: Final = 32_768
+#: A message that is received, bytes. Documented (durable-objects/platform/limits); workerd api/web-socket.c++.
+MESSAGE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 #: `setHibernatableWebSocketEventTimeout`: a week, ms. Recorded.
 EVENT_TIMEOUT_LIMIT_MS: Final = 604_800_000
 

@@ -6,7 +6,7 @@ import asyncio
 from asyncio import events
 from collections.abc import Callable, Generator
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dosim.kernel.loop import SCOPE, Timer, complete
 from dosim.kernel.tasks import Future
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from dosim.runtime.gates import InputGate
     from dosim.runtime.instance import Instance
     from dosim.runtime.websocket import Frame, SocketEvent, WebSocketEnd
-
-
-#: Kinds of calls that nobody waits for: events of an object or a Worker.
-ONE_WAY: Final = frozenset(("alarm", "websocket", "listener", "scheduled", "queue"))
 
 
 class Owner(Protocol):

@@ -14,9 +14,10 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from dosim.platform.facts import RPC_LIMIT_BYTES
-from dosim.runtime.calls import ONE_WAY, Call
+from dosim.runtime.calls import Call
 from dosim.runtime.crossing import as_error
 from dosim.runtime.promises import awaited
+from dosim.trace.kinds import ONE_WAY
 from dosim.web.errors import JsException, noted
 from dosim.web.http import check_sendable
 from dosim.web.ids import DurableObjectId

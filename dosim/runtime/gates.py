@@ -51,8 +51,12 @@ class InputGate:
         """Run the event's turn now, or when the gate is free."""
         gate = self if self.parent is None else self.live()
         instance = gate.instance
-        if instance.broken is not None or (instance.cut and event.flow.call in instance.cut):
+        if instance.broken is not None:
             instance.bury(event)
+            return
+        if instance.cut and event.flow.call in instance.cut:
+            instance.bury(event)
+            instance.touch()
             return
         event.ready_us = instance.loop.now_us
         if gate.locked:

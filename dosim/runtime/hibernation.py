@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dosim.runtime.websocket import Frame, WebSocketEnd
 
 _NOT_AN_ARRAY = "Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 2 is not of type 'Array'."
+#: What every unsigned number says of a negative one. workerd src/workerd/jsg/value.h.
+_NEGATIVE = "The value cannot be converted because it is negative and this API expects a positive number."
 _NO_SOCKET = "Failed to execute '{}' on 'DurableObjectState': parameter 1 is not of type 'WebSocket'."
 _NO_PAIR = (
     "Failed to execute 'setWebSocketAutoResponse' on 'DurableObjectState': parameter 1 is not of type"
@@ -132,6 +134,8 @@ class Hibernatable:
     def set_event_timeout(self, timeout_ms: object) -> None:
         """A handler that takes longer is cut off; None or 0: no limit. Raises Error over a week (recorded)."""
         number = 0 if timeout_ms is None else argument_int(timeout_ms)
+        if number < 0:
+            raise type_error(_NEGATIVE)
         if number > EVENT_TIMEOUT_LIMIT_MS:
             raise JsException(f"Event timeout should not exceed {EVENT_TIMEOUT_LIMIT_MS} ms.")
         self.event_timeout_ms = number or None

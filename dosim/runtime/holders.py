@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dosim.kernel.durations import duration_text
 from dosim.platform.facts import EVICTION_AFTER_US, EVICTION_SPREAD_US, IDLE_EVICTION_US, OPERATION_HOLDS_US
 from dosim.trace.tables import html_table
+from dosim.trace.words import counted
 
 if TYPE_CHECKING:
     from dosim.runtime.host import ObjectHost
@@ -83,7 +84,7 @@ def why_awake(host: ObjectHost) -> Reasons:
 def why_not_hibernating(host: ObjectHost) -> Reasons:
     """What stands between the object and hibernation."""
     if host.instance is None and host.sockets:
-        return Reasons([], f"{host.label} is hibernating, with {host.sockets} sockets.")
+        return Reasons([], f"{host.label} is hibernating, with {counted(host.sockets, 'socket')}.")
     reasons = why_awake(host)
     if not host.sockets:
         none = f"{host.label} has no socket accepted with acceptWebSocket: idle, it is evicted instead."

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from dosim.platform.facts import EPOCH_MS, IDLE_EVICTION_US
 from dosim.runtime.alarms import Alarm
-from dosim.runtime.calls import ONE_WAY, Call, Event, Flow, copy_of
+from dosim.runtime.calls import Call, Event, Flow, copy_of
 from dosim.runtime.faults import connection_lost, overloaded
 from dosim.runtime.hibernation import Hibernatable
 from dosim.runtime.holders import overstays_at_us
 from dosim.runtime.instance import Instance
 from dosim.runtime.line import Line
 from dosim.storage.engine import Storage
+from dosim.trace.kinds import ONE_WAY
 from dosim.web.errors import JsException
 
 if TYPE_CHECKING:

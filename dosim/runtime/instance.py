@@ -72,6 +72,8 @@ class Instance:
         self._said_held = ""
         #: Calls that were cut off: nothing of theirs is delivered any more.
         self.cut: dict[Call, None] = {}
+        #: WebSocket handlers that are cut off when they take too long.
+        self._limits: dict[Call, Timer] = {}
         self.idle_since_us: int | None = None
         self.turn_call: Call | None = None
         self._turn_gate: InputGate | None = None
@@ -314,6 +316,9 @@ class Instance:
         if call.via == "alarm":
             self.alarm.ended(call, error)
         elif call.via == "websocket":
+            limit = self._limits.pop(call, None)
+            if limit is not None:
+                limit.cancel()
             self.host.hibernatable.handled(call.stub, call.method)
         self._replies.append((call, value, error, now_us))
         self.touch()
@@ -363,7 +368,7 @@ class Instance:
             self.answer(call, None, None)
             return False
         if timeout_ms is not None:
-            self.loop.timer(timeout_ms * 1000, self._cut_off, call, timeout_ms)
+            self._limits[call] = self.loop.timer(timeout_ms * 1000, self._cut_off, call, timeout_ms)
         return True
 
     def _cut_off(self, call: Call, timeout_ms: int) -> None:
@@ -510,6 +515,8 @@ class Instance:
     def leave_memory(self, error: JsException = EVICTED) -> None:
         """Memory is gone, nothing of this life is delivered any more; `error` is for who calls a function of it."""
         self.broken = error
+        for limit in self._limits.values():
+            limit.cancel()
         self._let_go()
         # Instance, gate and user object know one another: untied, they are freed now and not when garbage is collected.
         self.user = None

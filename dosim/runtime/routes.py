@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dosim.runtime.calls import ONE_WAY, Call, settle
+from dosim.runtime.calls import Call, settle
+from dosim.trace.kinds import ONE_WAY
 
 if TYPE_CHECKING:
     from dosim.network import City

@@ -19,6 +19,7 @@ from dosim.kernel.streams import mix64
 from dosim.platform.facts import (
     ATTACHMENT_LIMIT_BYTES,
     LOST_NOTICED_US,
+    MESSAGE_LIMIT_BYTES,
     WEB_SOCKET_AUTO_REPLY_TO_CLOSE,
     WEBSOCKET_STANDARD_BINARY_TYPE,
 )
@@ -402,9 +403,8 @@ class WebSocketEnd(JsInterface):
         """The connection is gone from this end, without a word: the other end notices."""
         if self.closed_incoming and self.closed_outgoing:
             return
-        silent = self.closed_outgoing
         self.closed_incoming = self.closed_outgoing = self.lost = True
-        if not silent or not self.peer.closed_incoming:
+        if not (self.peer.closed_incoming and self.peer.closed_outgoing):
             self._send_now(Frame(self, "lost", None, LOST_CODE, LOST_REASON))
         self._check_over()
 
@@ -413,11 +413,16 @@ class WebSocketEnd(JsInterface):
     def _take(self, frame: Frame) -> bool:
         """A frame is read here; True when an event has been made of it, which calls `delivered` when it begins."""
         if frame.kind == "message":
+            if len(frame.data) > MESSAGE_LIMIT_BYTES // 4 and frame.size_bytes > MESSAGE_LIMIT_BYTES:
+                return self._too_large(frame)
             return not self.closed_incoming and self._deliver(frame)
         if frame.kind == "error":
             text = f"Uncaught Error: {frame.reason}"
             return self._dispatch("error", frame, message=text, error=JsException(frame.reason))
         if self.closed_incoming:
+            if frame.kind == "lost":
+                self.closed_outgoing = self.lost = True
+                self._check_over()
             return False
         closed_first = self.closed_outgoing
         self.closed_incoming = True
@@ -431,6 +436,13 @@ class WebSocketEnd(JsInterface):
             self._send_now(Frame(self, "error", None, 0, "Network connection lost."))
         self._check_over()
         return begins
+
+    def _too_large(self, frame: Frame) -> bool:
+        """A message that is too large to receive ends the connection with code 1009 (workerd, kj http.c++)."""
+        text = f"Message is too large: {frame.size_bytes} > {MESSAGE_LIMIT_BYTES}"
+        self._send_now(Frame(self, "close", None, 1009, text))
+        self.closed_outgoing = True
+        return self._take(Frame(frame.sender, "lost", None, LOST_CODE, LOST_REASON))
 
     def _send_now(self, frame: Frame) -> None:
         self.send_frame(frame, self._connection.world.loop.time_us())

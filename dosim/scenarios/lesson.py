@@ -64,7 +64,8 @@ class Lesson:
         from dosim.views import Panel, panels
 
         found = [
-            Panel(world.sim.trace, tuple(_requests(world.sim.trace)), world.title, self.claim) for world in self.worlds
+            Panel(world.sim.trace, tuple(_requests(world.sim.trace)), world.title, "" if number else self.claim)
+            for number, world in enumerate(self.worlds)
         ]
         return panels(found, x_label="seconds", **options)
 

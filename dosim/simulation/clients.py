@@ -181,6 +181,8 @@ class Client:
         if world.faults is not None and world.faults.client_loses(call, "reply", self.city, call.stub):
             self._lost(call, "reply", now_us)
         else:
+            if error is None and response.webSocket is not None:
+                response.webSocket.travelled(call.stub, self.city, self._access_us)
             world.loop.at(now_us + self._link_us(call, 3), self._arrives, (call, response, error))
 
     def _arrives(self, answer: tuple[Call, Any, JsException | None]) -> None:
@@ -193,8 +195,6 @@ class Client:
         if error is not None:
             outcome.error = error
             response = self._simulation.error_response(_THREW if world.platform.hides_errors else str(error))
-        if response.webSocket is not None:
-            response.webSocket.travelled(call.stub, self.city, self._access_us)
         delivered = deliver_response(response, request)
         kind = "response" if error is None else "failed"
         said: object = delivered.status if error is None else str(error)

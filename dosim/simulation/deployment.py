@@ -163,7 +163,7 @@ class Deployment:
         program = Program(self._world, script.name, isolates, list(script.durable_objects), env)
         program.label = "worker" if not self.programs else script.name
         for binding in script.durable_objects:
-            binding.program = program
+            binding.program = binding.program or program
         assets = script.services.assets
         if assets is not None:
             files = Assets(assets.directory, assets.html_handling, assets.not_found_handling)
@@ -173,6 +173,8 @@ class Deployment:
         self.programs[script.name] = program
         self._scripts[script.name] = script
         for consumer in script.services.consumers:
+            if consumer.pulled:
+                continue
             settings = consumer.settings
             dead = settings.dead_letter_queue
             letters = None if dead is None else self._stores.queue(dead)

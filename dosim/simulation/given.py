@@ -63,7 +63,7 @@ class Given:
         )
         return Script(
             name=name,
-            durable_objects=[Binding(b.name, b.class_name, sqlite=b.sqlite, script=MAIN) for b in main.durable_objects],
+            durable_objects=main.durable_objects,
             load=lambda env: lambda: LoadedIsolate(_default(cls), {c.__name__: c for c in self._objects.values()}, env),
             variables=main.variables,
             services=same,

@@ -26,12 +26,13 @@ class HandshakeRefused(ConnectionError):
         self.status: int = response.status
         self.response = response
         super().__init__(f"the WebSocket handshake with {url} was answered with status {self.status}, not with 101")
-        self.add_note(
-            "A handler accepts with `return Response(None, status=101, web_socket=client)`, where"
-            " `client, server = WebSocketPair.new().object_values()`."
-        )
         if error is not None:
             self.add_note(f"The Worker failed: {error}")
+        else:
+            self.add_note(
+                "A handler accepts with `return Response(None, status=101, web_socket=client)`, where"
+                " `client, server = WebSocketPair.new().object_values()`."
+            )
 
 
 class SocketClosed(ConnectionError):
@@ -61,9 +62,13 @@ class Handshake(OutsideCall):
         Context().run(call.add_done_callback, self._answered)
 
     def _answered(self, call: asyncio.Future[Any]) -> None:
-        if self.done() or call.cancelled():
+        if call.cancelled():
             return
         error = call.exception()
+        if self.done():  # given up: the other end learns that nobody is there
+            if error is None and call.result().js_object.webSocket is not None:
+                call.result().js_object.webSocket.drop()
+            return
         if error is not None:
             self.set_exception(error)
             return
@@ -179,7 +184,8 @@ class ClientSocket:
             self._wake()
             ending, self._ending = self._ending, []
             for waiting in ending:
-                waiting.set_result(None)
+                if not waiting.done():
+                    waiting.set_result(None)
 
     def _wake(self) -> None:
         readers, self._readers = self._readers, deque()

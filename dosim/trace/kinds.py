@@ -65,3 +65,6 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "warning": ("text",),
     "interrupted": (),
 }
+
+#: Ways of calls that nobody waits for: events of an object or a Worker, which end with their handler.
+ONE_WAY: Final = frozenset(("alarm", "websocket", "listener", "scheduled", "queue"))

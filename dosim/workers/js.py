@@ -32,7 +32,7 @@ from dosim.workers.crypto import crypto
 from dosim.workers.encodings import TextDecoder, TextEncoder, atob, btoa
 from dosim.workers.entrypoints import fetch as fetch_outside
 from dosim.workers.html_rewriter import HTMLRewriter
-from dosim.workers.promises import Promise
+from dosim.workers.promises import JsPromise, Promise
 from dosim.workers.websockets import WebSocketPair, WebSocketRequestResponsePair
 
 __all__ = [
@@ -260,10 +260,14 @@ class Uint8Array:
         return JsUint8Array(to_bytes() if to_bytes is not None else bytes(value))
 
 
-async def fetch(resource: Any, init: Any = None, **options: Any) -> Any:
-    """As `workers.fetch`, with JavaScript's own Response as the result."""
-    response = await fetch_outside(resource, **options_of(init, options, REQUEST_OPTIONS))
-    return response.js_object
+def fetch(resource: Any, init: Any = None, **options: Any) -> JsPromise:
+    """As `workers.fetch`, with JavaScript's own Response as the result; under way at once, awaited or not."""
+    sent = fetch_outside(resource, **options_of(init, options, REQUEST_OPTIONS))
+
+    async def answer() -> Any:
+        return (await sent).js_object
+
+    return JsPromise(asyncio.ensure_future(answer()))
 
 
 def structuredClone(value: Any) -> Any:

@@ -196,8 +196,8 @@ def test_requests_are_calls_alarms_and_a_twentieth_of_each_message() -> None:
     socket = sim.run(sim.client("Paris").websocket(URL))
     sim.run(sim.client("Paris").fetch(URL))
     for _ in range(40):
-        sim.run(socket.send("hello"), for_="1s")
-        sim.run(socket.send("ping"), for_="1s")
+        socket.send("hello")
+        socket.send("ping")
     socket.close()
     sim.run(until="10min")
     bill = sim.bill()
@@ -231,6 +231,22 @@ def test_calls_between_workers_are_free() -> None:
     assert [line.what for line in bill.lines] == ["Workers requests", "Workers CPU time"]
 
 
+def test_an_object_s_cpu_time_is_part_of_its_duration() -> None:
+    """50 ms of computing are 50 ms held, and no CPU time of a Worker."""
+
+    class Computing(DurableObject):
+        async def compute(self) -> None:
+            cpu("50ms")
+
+    sim = Simulation(durable_objects={"COMPUTING": Computing}, network=None)
+    sim.run(sim.env.COMPUTING.getByName("x").compute())
+    sim.run(for_="1s")
+    bill = sim.bill()
+
+    assert bill.duration_s_by_holder == {"Computing('x')": {"request Computing('x').compute": 0.05}}
+    assert bill.quantity("worker_cpu") == 0
+
+
 # -- who holds it
 
 
@@ -256,7 +272,8 @@ def test_every_billed_second_has_its_holder() -> None:
     hold = sim.env.HOLD.getByName("x")
     sim.run(hold.sleep(2))
     sim.run(for_="5s")
-    sim.run(hold.timer(3000), for_="30s")
+    sim.run(hold.timer(3000))
+    sim.run(for_="30s")
     bill = sim.bill()
 
     assert bill.duration_s_by_holder == {"Holding('x')": {"request Holding('x').sleep": 2, "a timer": 3}}
@@ -367,6 +384,11 @@ def _rows(sim: Simulation, call: Any) -> tuple[int, int]:
     before = sim.bill()
     sim.run(call)
     bill = sim.bill(since=before)
+    (of_object,) = bill.by_object.values()
+    assert (of_object.rows_read, of_object.rows_written) == (
+        bill.quantity("do_rows_read"),
+        bill.quantity("do_rows_written"),
+    )
     return int(bill.quantity("do_rows_read")), int(bill.quantity("do_rows_written"))
 
 
@@ -479,6 +501,72 @@ def test_services_bill_what_they_keep() -> None:
     assert bill.quantity("kv_stored") == Fraction(len("a1234"), 10**9)
     assert bill.quantity("r2_stored") == Fraction(len("12345678"), 10**9)
     assert bill.quantity("d1_stored") > 0
+
+
+def test_what_is_deleted_is_kept_no_more() -> None:
+    """An R2 object that is gone costs nothing further; a key written again counts once."""
+
+    class Cleaner(WorkerEntrypoint):
+        async def fetch(self, request: Any) -> Any:
+            if request.url.endswith("/clean"):
+                await self.env.BUCKET.delete("a")
+                await self.env.KV.put("k", "123")
+            else:
+                await self.env.BUCKET.put("a", "12345678")
+                await self.env.KV.put("k", "12345678")
+            return Response("done")
+
+    sim = Simulation(Cleaner, kv_namespaces=["KV"], r2_buckets=["BUCKET"])
+    sim.run(sim.client("Paris").fetch(URL))
+    sim.run(for_="1min")
+    sim.run(sim.client("Paris").fetch(f"{URL}clean"))
+    early = sim.bill()
+    sim.run(for_="30d")
+    bill = sim.bill(since=early)
+
+    assert bill.quantity("r2_stored") == 0
+    assert bill.quantity("kv_stored") == Fraction(len("k123"), 10**9)
+
+
+@pytest.mark.parametrize(
+    ("letters", "writes", "deletes"), [("dead", 2, 0), (None, 1, 1)], ids=["to the dead letters", "dropped"]
+)
+def test_a_message_that_fails_is_read_once_for_each_attempt(letters: str | None, writes: int, deletes: int) -> None:
+    """One attempt and two retries are three reads; then it is written to the dead letter queue, or deleted."""
+
+    class Failing(WorkerEntrypoint):
+        async def fetch(self, request: Any) -> Any:
+            await self.env.JOBS.send("x")
+            return Response("done")
+
+        async def queue(self, batch: Any, env: Any, ctx: Any) -> None:
+            raise ValueError("no")
+
+    settings = {"max_retries": 2, **({} if letters is None else {"dead_letter_queue": letters})}
+    sim = Simulation(Failing, queues={"JOBS": "jobs"}, queue_consumers={"jobs": settings})
+    sim.run(sim.client("Paris").fetch(URL))
+    sim.run(for_="10min")
+
+    assert sim.bill().quantity("queue_operations") == writes + 3 + deletes
+
+
+def test_a_message_that_is_too_old_is_deleted() -> None:
+    """Nobody reads it; it is found gone when the queue is looked at: a write and a delete."""
+
+    class Forgetful(WorkerEntrypoint):
+        async def fetch(self, request: Any) -> Any:
+            if request.url.endswith("/look"):
+                await self.env.JOBS.metrics()
+            else:
+                await self.env.JOBS.send("x")
+            return Response("done")
+
+    sim = Simulation(Forgetful, queues={"JOBS": "jobs"})
+    sim.run(sim.client("Paris").fetch(URL))
+    sim.run(for_="5d")
+    sim.run(sim.client("Paris").fetch(f"{URL}look"))
+
+    assert sim.bill().quantity("queue_operations") == 2
 
 
 def test_crons_are_requests_of_their_worker() -> None:
