@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dosim.bindings.outside import OutsideSocket, SocketClosed
 from dosim.bindings.stubs import RemoteStub
 from dosim.runtime.promises import awaited
+from dosim.runtime.websocket import make_pair
 from dosim.web.errors import AbortError, JsException, noted
 from dosim.web.http import JsRequest, JsResponse
 from dosim.web.url import parse_url
@@ -38,14 +41,21 @@ class ExternalRequest(NamedTuple):
 class ExternalService:
     """A declared service: which addresses it answers, how, after which time, where it is.
 
-    `requests` is everything it was asked, in order.
+    `requests` is everything it was asked, in order; `sockets` every WebSocket that was opened to it.
     """
 
     def __init__(
-        self, world: World, prefix: str, handler: Callable[[Any], Any], latency_us: int, place: City | None
+        self,
+        prefix: str,
+        handler: Callable[[Any], Any] | None,
+        latency_us: int,
+        place: City | None,
+        socket_handler: Callable[[OutsideSocket], Any] | None,
     ) -> None:
         self.prefix = prefix
         self.handler = handler
+        self.socket_handler = socket_handler
+        self.sockets: list[OutsideSocket] = []
         self.latency_us = latency_us
         self.place = place
         self.requests: list[ExternalRequest] = []
@@ -102,7 +112,7 @@ class ExternalLink:
 
     async def _handle(self, request: Any) -> tuple[JsResponse | None, JsException | None]:
         try:
-            result = self._service.handler(request)
+            result = self._answer_of(request)
             if inspect.isawaitable(result):
                 result = await awaited(result)
             return as_response(self._world, result), None
@@ -112,12 +122,38 @@ class ExternalLink:
             told = f"the handler of {self._service.prefix} raised {type(error).__name__}: {error}"
             return None, noted(JsException(LOST, retryable=True), told)
 
+    def _answer_of(self, request: Any) -> Any:
+        """The handler's result: of the WebSocket's handler, for a handshake, a connection."""
+        service, sent = self._service, request.js_object
+        if service.socket_handler is not None and (sent.headers.find("upgrade") or "").lower() == "websocket":
+            return self._connect(service.socket_handler, sent.url)
+        if service.handler is None:
+            return JsResponse.new("this service takes WebSockets only", status=426)
+        return service.handler(request)
+
+    def _connect(self, handler: Callable[[OutsideSocket], Any], url: str) -> JsResponse:
+        """Open a connection: one end for whoever asked, the other for the handler, which runs beside."""
+        world = self._world
+        theirs, ours = make_pair(world)
+        socket = OutsideSocket(self._service.prefix, url, ours, world.loop)
+        self._service.sockets.append(socket)
+        result = handler(socket)
+        if inspect.isawaitable(result):
+            world.loop.create_task(_until_closed(result))
+        return JsResponse.new(None, status=101, webSocket=theirs)
+
     def _answer(self, call: Call, outcome: tuple[JsResponse | None, JsException | None]) -> None:
         world, (response, error) = self._world, outcome
         now_us = world.loop.time_us()
         kind, detail = ("return", ()) if error is None else ("throw", (str(error),))
         call.last = world.emit(now_us, kind, call.target, call.id, call.last, detail)
         world.routes.reply(call, response, error, now_us)
+
+
+async def _until_closed(handler: Awaitable[Any]) -> None:
+    """Run a WebSocket's handler; that the connection ends is no error of it."""
+    with suppress(SocketClosed):
+        await handler
 
 
 def as_response(world: World, result: Any) -> JsResponse:
@@ -178,5 +214,5 @@ class _Outside(RemoteStub):
 
 def _place_of(url: str) -> tuple[str, str]:
     """The origin and the path of an address; of none the text itself."""
-    parsed = parse_url(url)
+    parsed = parse_url(f"http{url[2:]}" if url.startswith(("ws:", "wss:")) else url)
     return (parsed.origin, parsed.path) if parsed is not None else (url, "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dosim.runtime.instance import Instance
 
 #: Kinds whose hold ends by itself in production.
-_BOUNDED = frozenset(("timer", "call", "waitUntil"))
+_BOUNDED = frozenset(("timer", "call", "waitUntil", "outgoing socket"))
 
 
 class Holder(NamedTuple):
@@ -53,10 +53,9 @@ def holders(instance: Instance) -> list[Holder]:
     """Everything that keeps this instance in memory, the oldest of each kind first."""
     now_us, loop = instance.loop.now_us, instance.loop
     found = [("request", f"the request {call!r}", since_us) for call, since_us in instance.in_flight.items()]
-    found += [
-        ("socket", f"WebSocket {socket.number}, accepted with accept()", since_us)
-        for socket, since_us in instance.sockets.items()
-    ]
+    for socket, since_us in instance.sockets.items():
+        kind, how = ("outgoing socket", "opened from here") if socket.outgoing else ("socket", "accepted with accept()")
+        found.append((kind, f"WebSocket {socket.number}, {how}", since_us))
     timers = sorted((timer.made_us, timer.when_us) for timer in loop.timers_of(instance))
     found += [("timer", f"a timer due at t={when_us / 1e6:.3f}s", made_us) for made_us, when_us in timers]
     found += [("call", f"the call {call!r}, which has no answer", call.leave_us) for call in instance.outgoing]

@@ -275,9 +275,7 @@ class ObjectHost:
     def _overstay_due(self, _: None) -> None:
         self._overstay_armed = False
         instance, now_us = self.instance, self.world.loop.now_us
-        if instance is None or instance.idle_since_us is not None or instance.in_flight or instance.gate.locked:
-            return
-        if instance.sockets or self.world.functions.held(instance):
+        if instance is None or instance.idle_since_us is not None or not instance.held_for_a_time:
             return
         draw = self.world.fault_stream.uniform(int(str(self.id)[:12], 16), self.instances)
         if overstays_at_us(instance, draw) > now_us:

@@ -463,7 +463,7 @@ class Instance:
             if held != self._said_held:
                 self._said_held = held
                 self.world.emit(self.loop.now_us, "held", self.label, 0, 0, (self.number, held))
-            if self.world.platform.bounded_holds and not (self.sockets or self.world.functions.held(self)):
+            if self.world.platform.bounded_holds and self.held_for_a_time:
                 self.host.arm_overstay()
         elif self.idle_since_us is None:
             self.idle_since_us = self.loop.now_us
@@ -471,10 +471,17 @@ class Instance:
             self.world.emit(self.loop.now_us, "idle", self.label, 0, 0, (self.number,))
             self.host.arm_eviction()
 
+    @property
+    def held_for_a_time(self) -> bool:
+        """Whether only timers, calls, waitUntil work and sockets that were opened from here hold it."""
+        if self.in_flight or self.gate.locked or self.world.functions.held(self):
+            return False
+        return all(socket.outgoing for socket in self.sockets)
+
     def _held_by(self) -> str:
         """What keeps it in memory while it handles no event, in one word; "" for nothing."""
         if self.sockets:
-            return "an accepted socket"
+            return "an outgoing socket" if all(socket.outgoing for socket in self.sockets) else "an accepted socket"
         if self.timers:
             return "a timer"
         if self.outgoing:

@@ -54,7 +54,7 @@ class SocketEvent(JsInterface):
     js_name = "Event"
     __slots__ = ("code", "data", "error", "message", "reason", "target", "type", "wasClean")
 
-    def __init__(self, kind: str, target: WebSocketEnd, **fields: Any) -> None:
+    def __init__(self, kind: str, target: JsInterface, **fields: Any) -> None:
         self.type = kind
         self.target = target
         for name, value in fields.items():
@@ -150,6 +150,7 @@ class WebSocketEnd(JsInterface):
         "last_arrival_us",
         "life",
         "lost",
+        "outgoing",
         "peer",
         "receive",
         "side",
@@ -186,6 +187,8 @@ class WebSocketEnd(JsInterface):
         self.closed_incoming = self.closed_outgoing = False
         #: The connection is gone without a close frame.
         self.lost = False
+        #: The connection was opened from here.
+        self.outgoing = False
         self.last_arrival_us = 0
         self.life = 0
 

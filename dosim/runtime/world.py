@@ -95,8 +95,8 @@ class World:
         self.make_fetch_request = make_fetch_request
         #: A JavaScript request or response in the SDK's own wrapper.
         self.wrap = wrap
-        #: `fetch(resource, options)` of a Worker or an object; the simulation gives it.
-        self.fetch: Callable[[object, dict[str, Any]], Any] | None = None
+        #: What `fetch` reaches outside: the services that were declared.
+        self.externals: Any = None
         #: Whether `print` of simulated code is shown besides being recorded.
         self.show_output = True
         #: Whether Python's values are accepted where the platform refuses them.

@@ -154,7 +154,7 @@ class Simulation(Verbs):
         world.show_output = options.show_output
         world.friendly = options.portability == "friendly"
         self._stores = stores = Stores(world, kv_consistency_us=options.kv_consistency_us)
-        world.fetch = stores.externals.fetch
+        world.externals = stores.externals
         self._deployment = deployment = Deployment(world, stores)
         for binding in bindings:
             binding.prevent_eviction = binding.class_name in options.prevent_eviction
@@ -181,21 +181,31 @@ class Simulation(Verbs):
         return self.program.worker
 
     def external(
-        self, prefix: str, handler: Callable[[Any], Any], *, latency: object = "0ms", place: Any = None
+        self,
+        prefix: str,
+        handler: Callable[[Any], Any] | None = None,
+        *,
+        websocket: Callable[[Any], Any] | None = None,
+        latency: object = "0ms",
+        place: Any = None,
     ) -> ExternalService:
         """Declare a service outside the platform, the only way for `fetch` to reach an address that starts so.
 
         handler: a function, async or not, of a `workers.Request`; returns a Response, text, a dict or list (JSON), or a
-        status. latency: from the request's arrival to the call of the handler. place: where it is; unless told,
-        wherever it is called from. Returns the service, whose `requests` lists what it was asked.
+        status. websocket: one of a socket (`send`, `recv`, `async for`), for "wss://..." addresses. latency: from the
+        request's arrival to the call of the handler. place: where it is; unless told, wherever it is called from.
+        Returns the service, whose `requests` lists what it was asked.
         """
         parsed = parse_url(prefix) if isinstance(prefix, str) else None
-        if parsed is None or parsed.scheme not in ("http", "https"):
+        if parsed is None or parsed.scheme not in ("http", "https", "ws", "wss"):
             raise ValueError(f"prefix={prefix!r} is no http address: write the whole beginning, 'https://api.example'.")
-        if not callable(handler):
-            raise TypeError(f"handler={handler!r} cannot be called: give a function of the request.")
+        for name, function in (("handler", handler), ("websocket", websocket)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name}={function!r} cannot be called: give a function.")
+        if handler is None and websocket is None:
+            raise TypeError("a service needs a handler, or websocket=, or both.")
         city = None if place is None else self.network.city(place)
-        service = ExternalService(self.world, prefix, handler, duration_us(latency, "latency"), city)
+        service = ExternalService(prefix, handler, duration_us(latency, "latency"), city, websocket)
         self._stores.externals.declare(service)
         return service
 

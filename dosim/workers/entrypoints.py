@@ -75,7 +75,7 @@ async def fetch(resource: Any, **options: Any) -> Any:
 
     Raises AbortError that says how to declare a service for an address that has none.
     """
-    return await current_owner().world.fetch(resource, options)
+    return await current_owner().world.externals.fetch(resource, options)
 
 
 def python_to_rpc(value: Any) -> Any:

@@ -33,13 +33,13 @@ from dosim.workers.encodings import TextDecoder, TextEncoder, atob, btoa
 from dosim.workers.entrypoints import fetch as fetch_outside
 from dosim.workers.html_rewriter import HTMLRewriter
 from dosim.workers.promises import JsPromise, Promise
-from dosim.workers.websockets import WebSocketPair, WebSocketRequestResponsePair
+from dosim.workers.websockets import WebSocket, WebSocketPair, WebSocketRequestResponsePair
 
 __all__ = [
     "JSON", "URL", "Array", "ArrayBuffer", "Blob", "Date", "File", "FormData", "HTMLRewriter", "Headers", "Object",
     "Promise", "ReadableStream", "Request", "Response", "TextDecoder", "TextEncoder", "URLSearchParams", "Uint8Array",
-    "WebSocketPair", "WebSocketRequestResponsePair", "atob", "btoa", "clearInterval", "clearTimeout", "console",
-    "crypto", "fetch", "performance", "queueMicrotask", "scheduler", "setInterval", "setTimeout",
+    "WebSocket", "WebSocketPair", "WebSocketRequestResponsePair", "atob", "btoa", "clearInterval", "clearTimeout",
+    "console", "crypto", "fetch", "performance", "queueMicrotask", "scheduler", "setInterval", "setTimeout",
 ]  # fmt: skip
 
 _LATER = {

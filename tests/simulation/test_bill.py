@@ -1,149 +1,21 @@
-"""`sim.bill()`: what simulated objects cost, and the four worked examples of the price page.
-
-The examples are those of docs/durable-objects/platform/pricing of Cloudflare's documentation. Each is run as real
-objects with real clients for a part of the month, which `per_month` extends; the factors are beside the calls.
-"""
+"""`sim.bill()`: requests, who holds an object, rows and bytes, plans, stretches and bad arguments."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import date, timedelta
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from dosim import Simulation, Trace, cpu
-from dosim.billing import Bill, bill_of
+from dosim.billing import bill_of
 from dosim.workers import DurableObject, Response, WorkerEntrypoint, wait_until
-from dosim.workers.js import WebSocketPair, WebSocketRequestResponsePair, to_js
+from dosim.workers.js import WebSocketPair, WebSocketRequestResponsePair
 
-HOUR_US, MINUTE_US, SECOND_US = 3_600_000_000, 60_000_000, 1_000_000
+HOUR_US = 3_600_000_000
 URL = "https://app.example/"
-
-
-class Default(WorkerEntrypoint):
-    """Hands every request to one object."""
-
-    async def fetch(self, request: Any) -> Any:
-        return await self.env.ROOM.getByName("x").fetch(request)
-
-
-def simulate(room: type, **options: Any) -> Simulation:
-    return Simulation(Default, durable_objects={"ROOM": room}, retention="none", **options)
-
-
-def seconds_of(bill: Bill, holder: str) -> float:
-    """The billed seconds of all objects with this holder."""
-    return sum(held.get(holder, 0) for held in bill.duration_s_by_holder.values())
-
-
-# -- the four examples
-
-
-class CoordinationRoom(DurableObject):
-    """Two thirds of a second for each call."""
-
-    async def fetch(self, request: Any) -> Any:
-        await asyncio.sleep(2 / 3)
-        return Response("done")
-
-
-class PlainRoom(DurableObject):
-    """WebSockets accepted with accept(): they hold the object as long as they are open."""
-
-    async def fetch(self, request: Any) -> Any:
-        client, server = WebSocketPair.new().object_values()
-        server.accept()
-        server.addEventListener("message", lambda event: None)
-        return Response(None, status=101, web_socket=client)
-
-
-class HibernatingRoom(DurableObject):
-    """Hibernatable WebSockets, 10 ms for each message."""
-
-    async def fetch(self, request: Any) -> Any:
-        client, server = WebSocketPair.new().object_values()
-        self.ctx.acceptWebSocket(server)
-        return Response(None, status=101, web_socket=client)
-
-    async def webSocketMessage(self, ws: Any, message: Any) -> None:
-        await asyncio.sleep(0.01)
-
-
-def _connect(sim: Simulation, clients: int) -> list[Any]:
-    sockets = sim.run(*[sim.client("Paris").websocket(URL) for _ in range(clients)])
-    return sockets if clients > 1 else [sockets]
-
-
-def _talk(sim: Simulation, sockets: list[Any], every_us: int, for_us: int) -> None:
-    """So long, each client sends a message every so often: one after the other, at even distances, none at the end."""
-    start_us, step_us = sim.now.us, every_us // len(sockets)
-    for number in range(for_us // step_us):
-        sim.run(until=timedelta(microseconds=start_us + number * step_us + step_us // 2))
-        sockets[number % len(sockets)].send("hello")
-    sim.run(until=timedelta(microseconds=start_us + for_us))
-
-
-def test_example_1_an_object_called_over_http_costs_5_15() -> None:
-    """1.5 million calls and 1,000,000 active seconds a month. Run: a thousandth of the month, 43.2 min, 1,500 calls."""
-    sim = simulate(CoordinationRoom)
-    client = sim.client("Paris")
-    for call in range(1500):
-        sim.run(until=f"{call * 1728}ms")  # one starts every 1.728 s
-        sim.run(client.fetch(URL))
-    sim.run(until="2592s")
-    month = sim.bill().per_month()
-
-    assert month.quantity("do_requests") == 1_500_000
-    assert round(month.quantity("do_duration")) == 128_000
-    assert month.usd == Decimal("5.15")
-
-
-def test_example_2_plain_sockets_by_day_cost_142_95() -> None:
-    """100 objects with 50 sockets each, a message a minute from each for 8 hours a day. Run: one object, one day."""
-    sim = simulate(PlainRoom)
-    sockets = _connect(sim, 50)
-    _talk(sim, sockets, MINUTE_US, 8 * HOUR_US)
-    for socket in sockets:
-        socket.close()
-    sim.run(until="24h")
-    month = sim.bill().per_month(times=100)
-
-    assert month.quantity("do_requests") == 3_750_000
-    assert float(month.quantity("do_duration")) == pytest.approx(11_059_200, rel=1e-4)  # handshakes take time too
-    assert month.usd == Decimal("142.95")
-
-
-def test_example_3_a_plain_socket_that_talks_all_month_costs_419_30() -> None:
-    """100 objects with one socket each, a message a second. Run: one object, an hour; connecting happens once."""
-    sim = simulate(PlainRoom)
-    sockets = _connect(sim, 1)
-    connecting = sim.bill()
-    _talk(sim, sockets, SECOND_US, HOUR_US)
-    hour = sim.bill(since=connecting)
-    month = hour.per_month(times=100, once=connecting)
-
-    assert seconds_of(hour, "an accepted socket") == 3600
-    assert month.quantity("do_requests") == 12_960_100
-    assert round(month.quantity("do_duration")) == 33_177_600
-    assert month.usd == Decimal("419.30")
-
-
-def test_example_4_hibernating_sockets_cost_20_65() -> None:
-    """100 objects with 100 sockets each, a message a minute of 10 ms. Run: one object, an hour; connecting once."""
-    sim = simulate(HibernatingRoom)
-    sockets = _connect(sim, 100)
-    connecting = sim.bill()
-    _talk(sim, sockets, MINUTE_US, HOUR_US)
-    hour = sim.bill(since=connecting)
-    month = hour.per_month(times=100, once=connecting)
-
-    assert hour.duration_s_by_holder == {"HibernatingRoom('x')": {"request HibernatingRoom('x').webSocketMessage": 60}}
-    assert month.quantity("do_requests") == 21_610_000
-    assert month.quantity("do_duration") == 552_960
-    assert month.usd == Decimal("20.65")
 
 
 # -- what is a request
@@ -262,6 +134,10 @@ class Holding(DurableObject):
     async def background(self, seconds: float) -> None:
         wait_until(asyncio.sleep(seconds))
 
+    async def fall(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.ctx.abort("enough")
+
     async def nothing(self) -> None:
         pass
 
@@ -310,18 +186,7 @@ def test_idle_time_is_free_from_its_first_microsecond() -> None:
     assert sim.bill().quantity("do_duration") == 0
 
 
-def test_a_plain_socket_holds_until_it_is_closed() -> None:
-    """accept() is billed while the connection is open, and not for the 10 s until the object leaves memory."""
-    sim = simulate(PlainRoom, network=None)
-    (socket,) = _connect(sim, 1)
-    sim.run(until="60s")
-    socket.close()
-    sim.run(until="10min")
-
-    assert seconds_of(sim.bill(), "an accepted socket") == 60
-
-
-def test_a_crash_and_a_reset_end_the_duration() -> None:
+def test_a_crash_ends_the_duration() -> None:
     """What is gone from memory is not billed any more."""
     sim = Simulation(durable_objects={"HOLD": Holding}, network=None)
     sim.env.HOLD.getByName("x").sleep(100)
@@ -329,7 +194,17 @@ def test_a_crash_and_a_reset_end_the_duration() -> None:
     sim.restart()
     sim.run(until="200s")
 
-    assert seconds_of(sim.bill(), "request Holding('x').sleep") == 10
+    assert sim.bill().duration_s_by_holder == {"Holding('x')": {"request Holding('x').sleep": 10}}
+
+
+def test_a_reset_ends_the_duration() -> None:
+    """An object that aborts is billed until then, whatever else was in flight."""
+    sim = Simulation(durable_objects={"HOLD": Holding}, network=None)
+    sim.env.HOLD.getByName("x").sleep(100)
+    sim.env.HOLD.getByName("x").fall(10)
+    sim.run(until="200s")
+
+    assert sim.bill().duration_s_by_holder == {"Holding('x')": {"request Holding('x').sleep": 10}}
 
 
 def test_a_bill_in_the_middle_changes_nothing() -> None:
@@ -401,7 +276,7 @@ def test_rows_written_count_the_indexes_they_touch() -> None:
     assert _rows(sim, ledger.enter(10)) == (0, 10)
     sim.run(ledger.index())
     assert _rows(sim, ledger.enter(10)) == (0, 30)
-    assert _rows(sim, ledger.read()) == (20, 0)
+    assert [_rows(sim, ledger.read()) for _ in range(2)] == [(20, 0), (20, 0)]
     (read,) = [line for line in sim.bill().lines if line.what == "Durable Objects rows read"]
     assert "estimate" in read.note
 
@@ -420,161 +295,6 @@ def test_stored_bytes_are_billed_while_they_lie_there() -> None:
     assert size_bytes > 0
     assert bill.quantity("do_stored") == Fraction(size_bytes, 10**9)
     assert bill.per_month().quantity("do_stored") == Fraction(size_bytes, 10**9)
-
-
-# -- services
-
-
-class Everything(WorkerEntrypoint):
-    """Uses every other service that has a price."""
-
-    async def fetch(self, request: Any) -> Any:
-        env = self.env
-        await env.KV.put("a", "1234")
-        await env.KV.put("b", "12")
-        await env.KV.get("a")
-        await env.KV.get(to_js(["a", "b", "c"]))
-        await env.KV.list()
-        await env.KV.delete("b")
-        await env.BUCKET.put("a", "12345678")
-        await env.BUCKET.get("a")
-        await env.BUCKET.head("a")
-        await env.BUCKET.list()
-        await env.BUCKET.delete("nothing")
-        await env.DB.exec("CREATE TABLE t (a)")
-        await env.DB.prepare("INSERT INTO t VALUES (1), (2)").run()
-        await env.DB.prepare("SELECT * FROM t").all()
-        await env.JOBS.send("x")
-        await env.JOBS.send("x" * 64_000)
-        return Response("done")
-
-    async def queue(self, batch: Any, env: Any, ctx: Any) -> None:
-        pass
-
-    async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
-        pass
-
-
-def _everything(**options: Any) -> Simulation:
-    sim = Simulation(
-        Everything,
-        kv_namespaces=["KV"],
-        r2_buckets=["BUCKET"],
-        d1_databases=["DB"],
-        queues={"JOBS": "jobs"},
-        queue_consumers={"jobs": {}},
-        **options,
-    )
-    sim.run(sim.client("Paris").fetch(URL))
-    sim.run(for_="1min")
-    return sim
-
-
-def test_services_have_lines_of_their_own() -> None:
-    """KV by keys, R2 by classes, D1 by rows, queues by 64 KB written, read, deleted; a batch is a Worker's request."""
-    bill = _everything().bill()
-    expected = {
-        "worker_requests": 2,
-        "kv_reads": 4,
-        "kv_writes": 2,
-        "kv_deletes": 1,
-        "kv_lists": 1,
-        "r2_class_a": 2,
-        "r2_class_b": 2,
-        "d1_rows_read": 2,
-        "queue_operations": 3 * (1 + 2),
-    }
-
-    assert {meter: bill.quantity(meter) for meter in expected} == expected
-    assert bill.quantity("d1_rows_written") >= 2
-    assert "do_requests" not in {line.what for line in bill.lines}
-    assert all(line.source for line in bill.lines)
-
-
-def test_services_bill_what_they_keep() -> None:
-    """KV keeps keys and values, R2 bodies; D1 its database. A month of them in GB-months."""
-    sim = _everything()
-    early = sim.bill()
-    sim.run(for_="30d")
-    bill = sim.bill(since=early)
-
-    assert bill.quantity("kv_stored") == Fraction(len("a1234"), 10**9)
-    assert bill.quantity("r2_stored") == Fraction(len("12345678"), 10**9)
-    assert bill.quantity("d1_stored") > 0
-
-
-def test_what_is_deleted_is_kept_no_more() -> None:
-    """An R2 object that is gone costs nothing further; a key written again counts once."""
-
-    class Cleaner(WorkerEntrypoint):
-        async def fetch(self, request: Any) -> Any:
-            if request.url.endswith("/clean"):
-                await self.env.BUCKET.delete("a")
-                await self.env.KV.put("k", "123")
-            else:
-                await self.env.BUCKET.put("a", "12345678")
-                await self.env.KV.put("k", "12345678")
-            return Response("done")
-
-    sim = Simulation(Cleaner, kv_namespaces=["KV"], r2_buckets=["BUCKET"])
-    sim.run(sim.client("Paris").fetch(URL))
-    sim.run(for_="1min")
-    sim.run(sim.client("Paris").fetch(f"{URL}clean"))
-    early = sim.bill()
-    sim.run(for_="30d")
-    bill = sim.bill(since=early)
-
-    assert bill.quantity("r2_stored") == 0
-    assert bill.quantity("kv_stored") == Fraction(len("k123"), 10**9)
-
-
-@pytest.mark.parametrize(
-    ("letters", "writes", "deletes"), [("dead", 2, 0), (None, 1, 1)], ids=["to the dead letters", "dropped"]
-)
-def test_a_message_that_fails_is_read_once_for_each_attempt(letters: str | None, writes: int, deletes: int) -> None:
-    """One attempt and two retries are three reads; then it is written to the dead letter queue, or deleted."""
-
-    class Failing(WorkerEntrypoint):
-        async def fetch(self, request: Any) -> Any:
-            await self.env.JOBS.send("x")
-            return Response("done")
-
-        async def queue(self, batch: Any, env: Any, ctx: Any) -> None:
-            raise ValueError("no")
-
-    settings = {"max_retries": 2, **({} if letters is None else {"dead_letter_queue": letters})}
-    sim = Simulation(Failing, queues={"JOBS": "jobs"}, queue_consumers={"jobs": settings})
-    sim.run(sim.client("Paris").fetch(URL))
-    sim.run(for_="10min")
-
-    assert sim.bill().quantity("queue_operations") == writes + 3 + deletes
-
-
-def test_a_message_that_is_too_old_is_deleted() -> None:
-    """Nobody reads it; it is found gone when the queue is looked at: a write and a delete."""
-
-    class Forgetful(WorkerEntrypoint):
-        async def fetch(self, request: Any) -> Any:
-            if request.url.endswith("/look"):
-                await self.env.JOBS.metrics()
-            else:
-                await self.env.JOBS.send("x")
-            return Response("done")
-
-    sim = Simulation(Forgetful, queues={"JOBS": "jobs"})
-    sim.run(sim.client("Paris").fetch(URL))
-    sim.run(for_="5d")
-    sim.run(sim.client("Paris").fetch(f"{URL}look"))
-
-    assert sim.bill().quantity("queue_operations") == 2
-
-
-def test_crons_are_requests_of_their_worker() -> None:
-    """Once an hour is 24 requests a day."""
-    sim = Simulation(Everything, crons=["0 * * * *"], network=None)
-    sim.run(until="24h 1s")
-
-    assert sim.bill().quantity("worker_requests") == 24
 
 
 def test_a_simulation_without_services_has_no_lines_of_them() -> None:
