@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,9 +44,11 @@ class Loads:
     sql_objects: int = 10_000
     many_objects: int = 10_000
     flat_requests: int = 20_000
+    sockets: tuple[int, int, int] = (100_000, 1_000, 60)
+    subscriptions: int = 1_000
 
 
-QUICK = Loads(400, 500, 1, 1_000, 1_000, 200, 400)
+QUICK = Loads(400, 500, 1, 1_000, 1_000, 200, 400, (200, 10, 2), 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def main(arguments: list[str]) -> int:
         return 0
     print(f"Python {sys.version.split()[0]}; CPU time, shortest of {loads.repeats}, SimPy and dosim in turns\n")
     missed = 0
-    for measure in (full_path, queue, memory, cost_by_objects, whole_process):
+    for measure in (full_path, queue, memory, cost_by_objects, hibernating_sockets, alarms_of_a_year, whole_process):
         for row in measure(loads):
             print(row, flush=True)
             missed += row.met is False
@@ -140,6 +143,28 @@ def cost_by_objects(loads: Loads) -> list[Row]:
         Row(f"a request, {many:,} objects", f"{many_us:.1f} us"),
         Row(f"{many:,} objects : {few}", f"{many_us / few_us:.2f}x", "<= 1.5x", many_us / few_us <= 1.5),
     ]
+
+
+def hibernating_sockets(loads: Loads) -> list[Row]:
+    """Sockets over objects, each with a message a minute; sockets, objects and minutes are `loads.sockets`."""
+    sockets, objects, minutes = loads.sockets
+    found = json.loads(output_of([str(HERE / "sockets.py"), *map(str, loads.sockets)]))
+    return [
+        Row(
+            f"{sockets:,} sockets of {objects:,} objects, {minutes} min",
+            f"{found['messages_per_s']:,.0f} messages/s, {found['records_per_s']:,.0f} records/s",
+        ),
+        Row(
+            "    resident memory",
+            f"{found['bytes_per_socket']:.0f} B a socket, the hour added {found['grown_bytes'] / 1e6:.1f} MB",
+        ),
+    ]
+
+
+def alarms_of_a_year(loads: Loads) -> list[Row]:
+    """Subscriptions that renew every 30 days, for a year."""
+    took_s = float(output_of([str(HERE / "subscriptions.py"), str(loads.subscriptions)]))
+    return [Row(f"{loads.subscriptions:,} subscriptions over a year", f"{took_s:.2f} s", "< 5 s", took_s < 5)]
 
 
 def whole_process(loads: Loads) -> list[Row]:

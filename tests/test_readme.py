@@ -14,14 +14,23 @@ README = Path(__file__).parent.parent / "README.md"
 CASES = Path(__file__).parent / "conformance"
 
 
-def first_program() -> str:
-    """What the README's program prints."""
-    program = re.search(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert program is not None
+def program(number: int) -> str:
+    """What one of the README's programs prints."""
+    programs = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(program[1], {"__name__": "__main__"})
+        exec(programs[number], {"__name__": "__main__"})
     return printed.getvalue()
+
+
+def first_program() -> str:
+    """What the README's first program prints."""
+    return program(0)
+
+
+def second_program() -> str:
+    """What the README's second program prints."""
+    return program(1)
 
 
 def ten_requests() -> str:
@@ -45,7 +54,12 @@ def conformance() -> str:
     return "\n".join([*table[: table.index("")], table[-1]]) + "\n"
 
 
-OUTPUTS = {"ten-by-five": ten_requests, "first program": first_program, "conformance": conformance}
+OUTPUTS = {
+    "ten-by-five": ten_requests,
+    "first program": first_program,
+    "second program": second_program,
+    "conformance": conformance,
+}
 _BLOCK = r"(<!-- output: {name} -->\n```text\n)(.*?)(```)"
 
 
@@ -58,6 +72,11 @@ def shown(name: str) -> str:
 def test_the_first_program_prints_what_it_shows():
     """The program of the README runs as it stands and prints the block below it."""
     assert first_program() == shown("first program")
+
+
+def test_the_second_program_prints_what_it_shows():
+    """The program with sockets, hibernation, a crash and a bill does too."""
+    assert second_program() == shown("second program")
 
 
 def test_the_tables_are_the_scenario_s():

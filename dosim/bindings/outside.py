@@ -37,6 +37,8 @@ class OutsideSocket:
     As with a browser: a close from the other side is answered by itself.
     """
 
+    __slots__ = ("__weakref__", "_end", "_loop", "_unread", "_waiting", "closed", "holder", "received", "url")
+
     def __init__(self, holder: str, url: str, end: WebSocketEnd, loop: Loop) -> None:
         self.holder = holder
         self.url = url
@@ -46,9 +48,8 @@ class OutsideSocket:
         self.closed: SocketClosed | None = None
         self._end = end
         self._loop = loop
-        self._unread: deque[str | bytes] = deque()
-        self._readers: deque[asyncio.Future[None]] = deque()
-        self._ending: list[asyncio.Future[None]] = []
+        self._unread: deque[str | bytes] | None = None
+        self._waiting: list[asyncio.Future[None]] | None = None
         end.attach_client(f"{holder} {end.number}", self._take)
 
     @property
@@ -71,10 +72,19 @@ class OutsideSocket:
         while not self._unread:
             if self.closed is not None:
                 raise SocketClosed(self.closed.code, self.closed.reason, was_clean=self.closed.was_clean)
-            waiting: asyncio.Future[None] = self._loop.create_future()
-            self._readers.append(waiting)
-            await waiting
+            await self._news()
         return self._unread.popleft()
+
+    def _news(self) -> asyncio.Future[None]:
+        """Done when a message has come, or the connection has ended."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._waiting = [*(self._waiting or ()), future]
+        return future
+
+    def unread(self) -> list[str | bytes]:
+        """What has come and `recv` has not given yet; it is given now."""
+        found, self._unread = [*(self._unread or ())], None
+        return found
 
     def __aiter__(self) -> OutsideSocket:
         return self
@@ -98,11 +108,8 @@ class OutsideSocket:
 
     async def wait_closed(self) -> SocketClosed:
         """Wait until the connection has ended; returns how. A hibernatable socket ends when the object closes it."""
-        if self.closed is None:
-            waiting: asyncio.Future[None] = self._loop.create_future()
-            self._ending.append(waiting)
-            await waiting
-        assert self.closed is not None
+        while self.closed is None:
+            await self._news()
         return self.closed
 
     def vanish(self) -> None:
@@ -115,6 +122,8 @@ class OutsideSocket:
     def _take(self, frame: Frame) -> None:
         if frame.kind == "message":
             self.received.append(Received(self._loop.now_us, frame.data))
+            if self._unread is None:
+                self._unread = deque()
             self._unread.append(frame.data)
             self._wake()
         elif frame.kind in ("close", "lost"):
@@ -124,16 +133,12 @@ class OutsideSocket:
         if self.closed is None:
             self.closed = how
             self._wake()
-            ending, self._ending = self._ending, []
-            for waiting in ending:
-                if not waiting.done():
-                    waiting.set_result(None)
 
     def _wake(self) -> None:
-        readers, self._readers = self._readers, deque()
-        for waiting in readers:
-            if not waiting.done():
-                waiting.set_result(None)
+        waiting, self._waiting = self._waiting, None
+        for future in waiting or ():
+            if not future.done():
+                future.set_result(None)
 
     def _check_open(self) -> None:
         if self.closed is not None:

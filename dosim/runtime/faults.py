@@ -154,8 +154,9 @@ class Faults:
         noticed_us = leave_us + LOST_NOTICED_US
         call.last = world.emit(leave_us, "lost", call.target, call.id, call.last, ("request", why))
         attempts, first_us = call.attempts or (1, leave_us)
+        most, window_us = getattr(call.stub, "retry", None) or (RETRY_ATTEMPTS, RETRY_WINDOW_US)
         again_us = noticed_us + (RETRY_FIRST_US << (attempts - 1))
-        if world.platform.retries and attempts < RETRY_ATTEMPTS and again_us <= first_us + RETRY_WINDOW_US:
+        if world.platform.retries and attempts < most and again_us <= first_us + window_us:
             call.attempts = attempts + 1, first_us
             world.loop.at(again_us, self._again, call)
         else:

@@ -295,6 +295,7 @@ class ObjectHost:
         for call in [*instance.in_flight, *(self.line.clear() if self.line is not None else ())]:
             self.turn_away(call, JsException(NO_LONGER_ACTIVE_TEXT, retryable=True))
         self.storage.rollback()
+        self.storage.pack()
         stored_bytes = self.storage.stored_bytes()
         self.world.emit(now_us, "evict", self.label, 0, 0, (instance.number, self.sockets, stored_bytes))
         self.lingering = instance if instance.holds_output else None

@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,8 +150,9 @@ class Simulation(Verbs):
             make_fetch_request=fetch_request,
             wrap=from_js,
         )
-        self._meter = Meter()
-        world.trace.subscribe(self._meter.fold)
+        self._meter, self._metered = Meter(), 0
+        if options.retention != "full":  # else the trace is read when somebody asks for the bill
+            world.trace.subscribe(self._meter.fold)
         world.show_output = options.show_output
         world.friendly = options.portability == "friendly"
         self._stores = stores = Stores(world, kv_consistency_us=options.kv_consistency_us)
@@ -299,6 +301,10 @@ class Simulation(Verbs):
         """
         in_memory = (host for host in self.world.hosts.values() if host.instance is not None)
         sizes = {host.label: host.look().stored_bytes() for host in in_memory}
+        if self.trace.retention == "full":
+            for raw in islice(self.trace.raw, self._metered, None):
+                self._meter.fold(*raw)
+            self._metered = len(self.trace)
         reading = self._meter.read(self.world.loop.time_us(), sizes)
         return bill_reading(reading, plan=plan, prices=prices, since=since)
 

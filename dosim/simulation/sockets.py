@@ -75,6 +75,8 @@ class Handshake(OutsideCall):
 class ClientSocket(OutsideSocket):
     """An open WebSocket of a client; see `OutsideSocket`."""
 
+    __slots__ = ("client",)
+
     def __init__(self, client: Client, url: str, end: WebSocketEnd) -> None:
         super().__init__(client.name, url, end, client.loop)
         self.client = client

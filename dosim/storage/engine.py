@@ -117,6 +117,8 @@ class Storage:
         #: Commits that the world has not confirmed, the oldest first; the database before this turn's first write.
         self._unconfirmed: deque[Undo] = deque()
         self._before: bytes | None = None
+        #: The open database as bytes, while nothing was committed since it was opened.
+        self._image: bytes | None = None
 
         if image:
             self.kv = unpack(image)
@@ -165,7 +167,7 @@ class Storage:
         self.writes += 1
         if self.writes == 1 and self._sql is not None:
             if self.keeps_undo:
-                self._before = self._sql.serialize()
+                self._before = self._sql.serialize() if self._image is None else self._image
             self._sql.begin()
 
     @property
@@ -234,6 +236,7 @@ class Storage:
                 if refused.constraint and not explicit:
                     raise CommitFailed(JsException(FOREIGN_KEY_RESET_TEXT + refused.constraint)) from None
                 raise CommitFailed(self.internal_error()) from None
+        self._image = None
         if self.keeps_undo:
             self._unconfirmed.append(Undo(self._journal, self._before))
             self._journal, self._before = [], None
@@ -429,6 +432,7 @@ class Storage:
             packed = None if self._packed is None else zlib.decompress(self._packed)
             self._sql = SqlDatabase(self, self.platform, packed)
             self._packed = None
+            self._image = packed or b""
             if self.writes:
                 self._before = (packed or b"") if self.keeps_undo else None
                 self._sql.begin()
@@ -442,7 +446,7 @@ class Storage:
         """Put the SQLite database away as compressed bytes: the object leaves memory."""
         if self._sql is not None:
             self._packed_pages = self._sql.pages_in_use()
-            image = self._sql.serialize()
+            image = self._sql.image() if self._packed_pages else b""
             self._packed = zlib.compress(image, 1) if image else None
             self._sql.close()
             self._sql = None

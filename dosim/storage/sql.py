@@ -196,9 +196,13 @@ class SqlDatabase:
         self._begun = False
 
     def serialize(self) -> bytes:
-        """The database file; empty when nothing was ever written."""
-        with self._authorizer.set_aside():  # SQLite asks itself for the page count
-            return self._connection.serialize() if self.pages_in_use() else b""
+        """The database file as bytes; empty when nothing was ever written."""
+        return self.image() if self.pages_in_use() else b""
+
+    def image(self) -> bytes:
+        """The database file as bytes, of a database that has pages."""
+        with self._authorizer.set_aside():
+            return self._connection.serialize()
 
     def close(self) -> None:
         self._connection.close()

@@ -263,6 +263,29 @@ def test_a_partition_ends_in_an_error_and_repair_mends_it() -> None:
     assert 2 == sim.run(sim.run(paris.fetch("https://x/")).json())
 
 
+class Impatient(DurableObject):
+    async def ask(self, retry: Any) -> str:
+        desk = self.env.DESK.getByName("a", locationHint="apac", **({"retry": retry} if retry is not None else {}))
+        try:
+            return str(await desk.add())
+        except Exception as error:
+            return str(error)
+
+
+@pytest.mark.parametrize(
+    ("retry", "attempts"), [(None, 5), ({"maxRetries": 0}, 1), ({"maxRetries": 2}, 3), ({"timeoutMs": 3000}, 3)]
+)
+def test_a_stub_says_how_often_to_retry(retry: Any, attempts: int) -> None:
+    """Attempts in all: one and its retries, or what fits into the time."""
+    sim = Simulation(durable_objects={"DESK": Desk, "ASKER": Impatient})
+    asker = sim.env.ASKER.getByName("b")
+    assert "1" == sim.run(asker.ask(None))
+    sim.partition(sim.objects["a"].city, sim.objects["b"].city)
+
+    assert "Error: Network connection lost." == sim.run(asker.ask(retry))
+    assert attempts == len(sim.trace.of_kind("lost"))
+
+
 def test_slow_is_added_to_every_message() -> None:
     """Two more seconds there and back, for whoever goes that way."""
     sim = Simulation(Teller, durable_objects={"DESK": Desk})
