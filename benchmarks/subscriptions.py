@@ -1,6 +1,6 @@
 """1,000 subscriptions over a year: an alarm each every 30 days, and a renewal in SQLite; prints real seconds.
 
-    python benchmarks/subscriptions.py [SUBSCRIPTIONS]
+python benchmarks/subscriptions.py [SUBSCRIPTIONS]
 """
 
 from __future__ import annotations

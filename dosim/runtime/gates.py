@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class InputGate:
     """The input gate of an instance, and the base of a critical section's own gate."""
 
-    __slots__ = ("_due", "_waiters", "holder", "instance", "locked", "parent", "sections", "timer_waits")
+    __slots__ = ("_due", "holder", "instance", "locked", "parent", "sections", "timer_waits", "waiters")
 
     def __init__(self, instance: Instance, parent: InputGate | None = None) -> None:
         self.instance = instance
@@ -35,13 +35,13 @@ class InputGate:
         self.holder = ""
         self.sections: deque[CriticalSection] | None = None
         self.timer_waits = False
-        self._waiters: deque[Event] | None = None
+        self.waiters: deque[Event] | None = None
         self._due: deque[tuple[Timer, Flow]] | None = None
 
     @property
     def waiting(self) -> int:
         """How many events wait here."""
-        return len(self._waiters) if self._waiters is not None else 0
+        return len(self.waiters) if self.waiters is not None else 0
 
     def live(self) -> InputGate:
         """The gate that events of this one go through now: an ended section's go through its parent."""
@@ -61,9 +61,9 @@ class InputGate:
         event.ready_us = instance.loop.now_us
         if gate.locked:
             event.held_by = gate.who_holds()
-            if gate._waiters is None:
-                gate._waiters = deque()
-            gate._waiters.append(event)
+            if gate.waiters is None:
+                gate.waiters = deque()
+            gate.waiters.append(event)
         else:
             gate.locked = True
             instance.begin_turn(gate, event)
@@ -111,9 +111,9 @@ class InputGate:
         if self.sections:
             self.locked = True
             self.sections.popleft().start()
-        elif self._waiters:
+        elif self.waiters:
             self.locked = True
-            instance.begin_turn(self, self._waiters.popleft())
+            instance.begin_turn(self, self.waiters.popleft())
         elif self.parent is None:
             instance.check_idle()
 
@@ -128,7 +128,7 @@ class InputGate:
 
     def hand_over(self, heir: InputGate) -> None:
         """Everything that still waits here waits at `heir` from now on, in the same order."""
-        for event in self._waiters or ():
+        for event in self.waiters or ():
             heir.deliver(event)
         if self.sections:
             for section in self.sections:
@@ -136,7 +136,7 @@ class InputGate:
                 heir.add_section(section)
         for timer, flow in self._due or ():
             heir.timer_due(timer, flow)
-        self._waiters = self._due = self.sections = None
+        self.waiters = self._due = self.sections = None
 
 
 class CriticalSection(InputGate):

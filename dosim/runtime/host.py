@@ -165,7 +165,9 @@ class ObjectHost:
 
     def let_in(self, call: Call) -> None:
         """As `arrive`, for a call that is here already: of the object, or of a function that an instance made."""
-        error = self.broken(call) or self._overload(call)
+        error = self.broken(call)
+        if error is None and (self.binding.world.faults is not None or self._has_waiters):
+            error = self._overload(call)
         if error is not None:
             self.turn_away(call, copy_of(error))
         elif self.line is not None:
@@ -179,6 +181,11 @@ class ObjectHost:
             error: JsException | None = call.stub.owner.broken
             return error
         return self._errors.get(call.stub.life) if self._errors is not None else None
+
+    @property
+    def _has_waiters(self) -> bool:
+        instance = self.instance
+        return instance is not None and bool(instance.gate.waiters)
 
     def _overload(self, call: Call) -> JsException | None:
         """The refusal of a request when too many wait; events of the object's own are never refused."""

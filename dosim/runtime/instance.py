@@ -135,9 +135,10 @@ class Instance:
         if cpu_us and self.turn_call is not None:
             call = self.turn_call
             call.last = self.world.emit(self.loop.now_us, "cpu", self.label, call.id, call.last, (cpu_us,))
-        if self.storage.metered:
+        storage = self.storage
+        if storage.rows_read or storage.rows_written:
             self._meter()
-        if self.storage.writes and not self.storage.in_explicit_transaction and not self.commit_now():
+        if storage.writes and not storage.in_explicit_transaction and not self.commit_now():
             return
         if self._outbox or self._replies:
             self._send()
@@ -458,8 +459,8 @@ class Instance:
         """Nothing runs: if nothing keeps the object in memory either, its time to eviction starts."""
         if self.broken is not None or self.in_flight or self.gate.locked or self.host.waiting:
             return
-        held = self._held_by()
-        if held:
+        if self.timers or self.outgoing or self.sockets or self.pins or self.world.functions.held(self):
+            held = self._held_by()
             if held != self._said_held:
                 self._said_held = held
                 self.world.emit(self.loop.now_us, "held", self.label, 0, 0, (self.number, held))

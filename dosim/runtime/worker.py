@@ -6,7 +6,6 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import Context
-from dataclasses import dataclass
 from types import CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -28,26 +27,33 @@ _EMPTY = Context()
 _WITH_SELF_AND_REQUEST = 2
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerEvent:
     """What happens to a Worker: how its entrypoint is called, and what its result becomes for whoever waits."""
 
-    entrypoint: str
-    #: The entrypoint's instance -> the handler's result, or what to await for it.
-    invoke: Callable[[Any], Any]
-    #: The result as it leaves. Raises JsException for a result that cannot.
-    convert: Callable[[WorkerRequest, Any], Any]
+    __slots__ = ("convert", "entrypoint", "invoke")
+
+    def __init__(
+        self, entrypoint: str, invoke: Callable[[Any], Any], convert: Callable[[WorkerRequest, Any], Any]
+    ) -> None:
+        self.entrypoint = entrypoint
+        #: The entrypoint's instance -> the handler's result, or what to await for it.
+        self.invoke = invoke
+        #: The result as it leaves. Raises JsException for a result that cannot.
+        self.convert = convert
 
 
 def fetch_event(request: Any, entrypoint: str = "Default") -> WorkerEvent:
     """A request for an entrypoint's `fetch`; `request` is the handler's own, wrapped."""
+
+    def invoke(user: Any) -> Any:
+        return _handler(user)(request)
 
     def convert(worker: WorkerRequest, result: Any) -> Any:
         response = worker.world.check_response(result)
         check_sendable(response, request.js_object)
         return response
 
-    return WorkerEvent(entrypoint, lambda user: _handler(user)(request), convert)
+    return WorkerEvent(entrypoint, invoke, convert)
 
 
 def rpc_event(method: str, args: tuple[Any, ...], entrypoint: str = "Default") -> WorkerEvent:

@@ -110,7 +110,7 @@ class Storage:
         self._packed: bytes | None = None
         self._packed_pages = 0
         #: Rows read and written since `take_rows`, as they are billed: key-value entries count as rows.
-        self._rows_read = self._rows_written = 0
+        self.rows_read = self.rows_written = 0
         #: Hidden tables in the order in which they came to be; made in SQLite once it is open.
         self._hidden: list[str] = []
         self._made: set[str] = set()
@@ -141,19 +141,14 @@ class Storage:
 
     def count_rows(self, read: int, written: int = 0) -> None:
         """So many rows or key-value entries were read and written."""
-        self._rows_read += read
-        self._rows_written += written
+        self.rows_read += read
+        self.rows_written += written
 
     def take_rows(self) -> tuple[int, int]:
         """Rows read and written since this was last asked; SQL's are estimates, see `storage.counters`."""
-        taken = self._rows_read, self._rows_written
-        self._rows_read = self._rows_written = 0
+        taken = self.rows_read, self.rows_written
+        self.rows_read = self.rows_written = 0
         return taken
-
-    @property
-    def metered(self) -> int:
-        """Whether there is something to take."""
-        return self._rows_read or self._rows_written
 
     def stored_bytes(self) -> int:
         """Bytes on disk: SQLite's pages in use, and an estimate for key-value rows."""
@@ -316,7 +311,7 @@ class Storage:
         kv = self.kv
         old = kv.get(key, _MISSING)
         self._journal.append((key, old))
-        self._rows_written += 1
+        self.rows_written += 1
         if old is _MISSING and self._sorted is not None:
             insort(self._sorted, key)
         kv[key] = value
@@ -346,7 +341,7 @@ class Storage:
         if old is _MISSING:
             return False
         self._journal.append((key, old))
-        self._rows_written += 1
+        self.rows_written += 1
         del self.kv[key]
         if self._sorted is not None:
             del self._sorted[bisect_left(self._sorted, key)]
@@ -394,7 +389,7 @@ class Storage:
         if alarm_ms == self.alarm_ms:
             return
         self.begin_write()
-        self._rows_written += alarm_ms is not None  # documented: "each setAlarm()"; of clearing it nothing is said
+        self.rows_written += alarm_ms is not None  # documented: "each setAlarm()"; of clearing it nothing is said
         self._journal.append((_ALARM, self.alarm_ms))
         self.alarm_ms = alarm_ms
         self._need_table(_METADATA)
