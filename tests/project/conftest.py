@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import cronsim  # noqa: F401 (dosim's own, loaded when a cron is read: here before any test looks)
 import pytest
 
 from dosim.project import Isolate
