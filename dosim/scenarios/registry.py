@@ -54,6 +54,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
             "dosim.scenarios.one_instance",
             frozenset({"requests", "seed", "json", "png", "trace", "code"}),
         ),
+        _lesson("chat-room", "sockets and a buffer in memory, history in SQLite, an archive in R2; what a crash takes"),
+        _lesson("identity", "a name with a typo is an object too, and only the object knows whether it was set up"),
+        _lesson("knee-and-shards", "where one object's latency bends, and how far shards move that point"),
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
     )
 }
