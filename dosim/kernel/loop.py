@@ -411,7 +411,7 @@ class Loop(asyncio.AbstractEventLoop):
         return when_us > self._alarms_until_us or self._alarms_alone > ONLY_ALARMS_LIMIT
 
     def _stop_at(self, when_us: int) -> bool:
-        if when_us > self.time_us():  # time never goes back: another run may have gone further meanwhile
+        if when_us > self.now_us:  # never back: another run may have gone further; a turn may compute beyond it
             self.now_us = when_us
             self.cpu_us = 0
         return True

@@ -55,6 +55,8 @@ SCENARIOS: Final[dict[str, Scenario]] = {
             frozenset({"requests", "seed", "json", "png", "trace", "code"}),
         ),
         _lesson("chat-room", "sockets and a buffer in memory, history in SQLite, an archive in R2; what a crash takes"),
+        _lesson("three-architectures", "functions with a database, one server, an object each: one workload"),
+        _lesson("should-i", "a number for each thing that people ask whether Durable Objects are for"),
         _lesson("identity", "a name with a typo is an object too, and only the object knows whether it was set up"),
         _lesson("knee-and-shards", "where one object's latency bends, and how far shards move that point"),
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
