@@ -11,6 +11,8 @@ from dosim.scenarios.lesson import Lesson, World, project, table
 from dosim.simulation import Client, Simulation
 
 URL: Final = "https://app.example"
+#: For questions to everybody.
+USERS: Final = 300
 _HEAD: Final = ("", "what was run", "and came out")
 #: The groups of the question's answer.
 PERFECT, NOT_IDEAL, CAREFUL = "perfect for", "not ideal for", "careful with"
@@ -69,7 +71,7 @@ def run(*, seed: int | str = 0) -> Lesson:
     facts = {row.fact: row.number for row in rows}
     claim = (
         f"An object that is one small thing's own answers from Paris in {facts['per_user_query_ms']:.0f} ms and lets"
-        f" {facts['winners']} of 100 contenders win; asking 1,000 objects takes {facts['fan_out_ms']:.0f} ms and"
+        f" {facts['winners']} of 100 contenders win; asking {USERS} objects takes {facts['fan_out_ms']:.0f} ms and"
         f" {facts['requests_per_query']:,.0f} requests, and a computation of 5 s makes the next caller wait"
         f" {facts['behind_long_cpu_ms'] / 1000:.1f} s."
     )
@@ -158,15 +160,15 @@ def _blobs(bench: Bench) -> Row:
 
 def _analytics(bench: Bench) -> Row:
     _settle(bench)
-    ms = bench.latency_ms("everybody/1000")
+    ms = bench.latency_ms(f"everybody/{USERS}")
     said = f"{ms:.0f} ms, the farthest decides"
-    return Row(NOT_IDEAL, "analytics over many users", "1,000 objects asked from Paris", "fan_out_ms", ms, said)
+    return Row(NOT_IDEAL, "analytics over many users", f"{USERS} objects asked from Paris", "fan_out_ms", ms, said)
 
 
 def _settle(bench: Bench) -> None:
-    """A thousand users, each with an object near to home, in four cities."""
+    """The users, each with an object near to home, in four cities."""
     homes = [bench.sim.client(city) for city in ("Paris", "Tokyo", "New York", "Sydney")]
-    bench.sim.run(*[homes[number % 4].fetch(f"{URL}/USER/user {number}/note") for number in range(1_000)])
+    bench.sim.run(*[homes[number % 4].fetch(f"{URL}/USER/user-{number}/note") for number in range(USERS)])
 
 
 def _stateless(bench: Bench) -> Row:
@@ -178,10 +180,10 @@ def _stateless(bench: Bench) -> Row:
 def _queries(bench: Bench) -> Row:
     _settle(bench)
     before = bench.sim.bill()
-    bench.ask("everybody/1000")
+    bench.ask(f"everybody/{USERS}")
     requests = float(bench.sim.bill(since=before).quantity("do_requests"))
     said = f"{requests:.0f} billed requests for one answer"
-    return Row(NOT_IDEAL, "queries over all users", "one question to 1,000", "requests_per_query", requests, said)
+    return Row(NOT_IDEAL, "queries over all users", f"one question to {USERS}", "requests_per_query", requests, said)
 
 
 # -- careful with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dosim.scenarios.should_i import run
+from dosim.scenarios.should_i import USERS, run
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def test_what_they_are_not_ideal_for(lesson) -> None:
     """Too large, too many, or nothing to keep."""
     facts = lesson.facts
     assert facts["blobs_refused"] == 1
-    assert facts["requests_per_query"] == 1_000
+    assert facts["requests_per_query"] == USERS
+    assert facts["fan_out_ms"] > 200
     assert facts["object_adds_ms"] > 0
     assert "string or blob too big" in str(lesson)
 

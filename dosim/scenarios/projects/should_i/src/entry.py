@@ -115,7 +115,7 @@ class Default(WorkerEntrypoint):
         if what == "kv":
             return Response.json(await self.kv(rest[0]))
         if what == "everybody":
-            notes = [self.env.USER.getByName(f"user {number}").note() for number in range(int(rest[0]))]
+            notes = [self.env.USER.getByName(f"user-{number}").note() for number in range(int(rest[0]))]
             return Response.json(sum(await asyncio.gather(*notes)))
         stub = getattr(self.env, what).getByName(rest[0])
         return Response.json(await getattr(stub, rest[1])())
