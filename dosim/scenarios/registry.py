@@ -59,6 +59,10 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _lesson("should-i", "a number for each thing that people ask whether Durable Objects are for"),
         _lesson("identity", "a name with a typo is an object too, and only the object knows whether it was set up"),
         _lesson("knee-and-shards", "where one object's latency bends, and how far shards move that point"),
+        _lesson("chatroom-that-forgets", "an attribute lives as long as the object is in memory, not as its sockets"),
+        _lesson("double-email", "an alarm runs at least once, so what it does can happen twice"),
+        _lesson("alarm-loop-bill", "an alarm that sets itself again, sixty preview deployments, no users, eight days"),
+        _lesson("laptop-placement", "an object lives near to whoever touched it first, for ever"),
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
     )
 }
