@@ -1,4 +1,4 @@
-"""`dosim run | bill | explain | conformance`: the command line.
+"""`dosim new | run | bill | explain | conformance`: the command line.
 
 Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs); 2 an argument that cannot be, told
 in one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text in a pipe.
@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="dosim", description="A deterministic simulator of Cloudflare Durable Objects.")
     parser.add_argument("--version", action="version", version=f"dosim {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    fresh = commands.add_parser("new", help="write a small project to begin with, and a test of it")
+    fresh.add_argument("folder", metavar="FOLDER", help="a folder that is not there yet; its name is the Worker's")
+    fresh.set_defaults(command=_new)
 
     listed = "\n".join(f"  {scenario.name:<14} {scenario.shows}" for scenario in SCENARIOS.values())
     run = commands.add_parser(
@@ -165,6 +170,22 @@ def _number(text: str) -> float:
 
 def _seed(text: str) -> int | str:
     return int(text) if text.lstrip("-").isdecimal() else text
+
+
+# -- dosim new
+
+
+def _new(options: argparse.Namespace) -> int:
+    from dosim.project import ProjectError
+    from dosim.project.new import new_project
+
+    try:
+        files = new_project(options.folder)
+    except ProjectError as error:
+        raise Refused(str(error)) from None
+    print("\n".join(str(Path(options.folder) / file) for file in files))
+    print(f"\nTo test it and to run it:\n\n    cd {shlex.quote(options.folder)}\n    pytest\n    dosim run .")
+    return 0
 
 
 # -- dosim run

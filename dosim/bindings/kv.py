@@ -158,6 +158,11 @@ class KVNamespace:
         return f"<KVNamespace {self._name} of {self._store.id!r}>"
 
 
+#: The runtime's own name of the class, which Python's errors say ("'KvNamespace' object is not iterable").
+#: Source: workerd `src/workerd/api/kv.h`; workers-py's own test of its bindings.
+KVNamespace.__name__ = KVNamespace.__qualname__ = "KvNamespace"
+
+
 def _metadata(entry: Entry | None) -> Any:
     return None if entry is None or entry.metadata is None else from_json(utf8(entry.metadata))
 

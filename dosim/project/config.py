@@ -19,6 +19,7 @@ from dosim.project.errors import ProjectError
 from dosim.project.jsonc import malformed, parse_jsonc
 from dosim.project.python_version import platform_python
 from dosim.project.services import Services, read_services
+from dosim.workers.global_handlers import has_global_handlers
 
 #: Source: wrangler `findWranglerConfig`.
 CONFIG_FILES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
@@ -47,7 +48,11 @@ class DurableObjectBinding:
 
 @dataclass(frozen=True, slots=True)
 class ProjectConfig:
-    """What a project folder says about itself; `python_version` is the platform's at its date, such as "3.14"."""
+    """What a project folder says about itself; `python_version` is the platform's at its date, such as "3.14".
+
+    `base_dir` is the folder in it where modules are looked for, None for the entry module's own. `global_handlers`: its
+    date is so old that handlers are functions of the entry module (`on_fetch`).
+    """
 
     folder: Path
     name: str
@@ -58,6 +63,8 @@ class ProjectConfig:
     vars: Mapping[str, object]
     python_version: str
     services: Services = field(default_factory=Services)
+    base_dir: str | None = None
+    global_handlers: bool = False
 
 
 def read_config(folder: str | Path) -> ProjectConfig:
@@ -91,6 +98,8 @@ def read_config(folder: str | Path) -> ProjectConfig:
         vars=variables,
         python_version=platform_python(date, flags),
         services=services,
+        base_dir=_base_dir(settings, root, file),
+        global_handlers=has_global_handlers(date, flags),
     )
 
 
@@ -159,6 +168,16 @@ def _main(settings: Mapping[str, object], root: Path, file: str) -> str:
             f'{file} says "main": "{main}", but there is no such file in {str(root)!r}: correct "main" or add the file.'
         )
     return main
+
+
+def _base_dir(settings: Mapping[str, object], root: Path, file: str) -> str | None:
+    """The root of the modules' names. Source: wrangler `getEntry` (`config.base_dir ?? path.dirname(main)`)."""
+    if "base_dir" not in settings:
+        return None
+    base = _text(settings, "base_dir", file, "").replace("\\", "/")
+    if not (root / base).is_dir():
+        raise ProjectError(f'{file} says "base_dir": "{base}", which is no folder of the project: correct it.')
+    return base
 
 
 def _compatibility_date(settings: Mapping[str, object], file: str) -> str:

@@ -7,7 +7,8 @@ How: project code runs with its own `__builtins__`, whose `__import__` decides b
 platform and of the project are imported in the isolate's view; everything else (the standard library, packages
 installed in this Python) in the host's view, so that no host module ever sees, or keeps, a project module.
 
-Order of search: shims; the standard library; the entry module's folder; `python_modules`; this Python's packages.
+Order of search: shims; the standard library; the entry module's folder, or `base_dir` if the configuration names one;
+`python_modules`; this Python's packages.
 The platform's is the same. Source: workerd `setupPackages.ts`, `setup_python_search_path.py`.
 
 This Python's packages are shared by all isolates, but for those that `project.installed` says keep an application's
@@ -48,21 +49,33 @@ class Isolate:
     """One V8-isolate-like world of module globals: loads the project's modules anew.
 
     `folder` is the project's, `main` the entry module's path in it, `shims` what `import workers`, `import js`, ...
-    give (by full module name), `python_version` the platform's Python. `builtins` is the namespace in which project
-    code looks up builtins; replace `print` there to replace it for this isolate. Not thread-safe.
+    give (by full module name), `python_version` the platform's Python, `base_dir` the folder in the project in which
+    its modules are looked for, None for the entry module's own. `builtins` is the namespace in which project code looks
+    up builtins; replace `print` there to replace it for this isolate. Not thread-safe.
     """
 
     #: The isolate whose modules are in `sys.modules` now; at most one is.
     _current: ClassVar[Isolate | None] = None
 
-    def __init__(self, folder: Path, main: str, shims: Mapping[str, ModuleType], *, python_version: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        main: str,
+        shims: Mapping[str, ModuleType],
+        *,
+        python_version: str,
+        base_dir: str | None = None,
+    ) -> None:
         self.folder = Path(folder).resolve()
         self.path = (self.folder / main).resolve()
+        self._base = self.path.parent if base_dir is None else (self.folder / base_dir).resolve()
         self.python_version = python_version
         self.builtins: dict[str, object] = {**vars(builtins), "__import__": self._import}
         self._shims = dict(shims)
         self._platform = parsed_version(python_version)
-        self._importlib = _ImportlibView(self)
+        util = _View(importlib.util, find_spec=self.find_module)
+        own = {"import_module": self.import_module, "__import__": self._import, "util": util}
+        self._views: dict[ModuleType, ModuleType] = {importlib: _View(importlib, **own), importlib.util: util}
         if self.path.stem in self._shims:
             raise ProjectError(
                 f"{main} would hide the platform's own module `{self.path.stem}`: rename the file, for example to "
@@ -123,7 +136,7 @@ class Isolate:
 
     def _start_anew(self) -> None:
         self._modules: dict[str, ModuleType] = dict(self._shims)
-        self._roots = _search_roots(self.folder, self.path.parent)
+        self._roots = _search_roots(self.folder, self._base)
         self._file_finders: dict[str, FileFinder] = {}
         #: Vendored packages with compiled parts that this Python has no package for.
         self._compiled_only: set[str] = set()
@@ -179,7 +192,7 @@ class Isolate:
         else:
             with _view(None):
                 module = self._host_import(name, names)
-        return self._importlib if module is importlib else module
+        return self._views.get(module, module)
 
     def _host_import(self, name: str, names: Sequence[str]) -> ModuleType:
         if name in sys.modules and _has_all(sys.modules[name], names):
@@ -193,6 +206,12 @@ class Isolate:
         self._import(absolute)
         with _view(self if self._owns(absolute.partition(".")[0]) else None):
             return importlib.import_module(absolute)
+
+    def find_module(self, name: str, package: str | None = None) -> ModuleSpec | None:
+        """`importlib.util.find_spec` of the project's code; it imports the packages that the module is in."""
+        absolute = importlib.util.resolve_name(name, package)
+        with _view(self if self._owns(absolute.partition(".")[0]) else None):
+            return importlib.util.find_spec(absolute)
 
     def _owns(self, top: str) -> bool:
         if Isolate._current is self and sys.path != self._host_path:
@@ -314,16 +333,15 @@ class _ProjectLoader(SourceFileLoader):
             patch(module)
 
 
-class _ImportlibView(ModuleType):
-    """`importlib` as project code sees it: `import_module` imports in the isolate."""
+class _View(ModuleType):
+    """A module as project code sees it: `importlib.import_module`, say, imports in the isolate."""
 
-    def __init__(self, isolate: Isolate) -> None:
-        super().__init__("importlib", importlib.__doc__)
-        self.import_module = isolate.import_module
-        self.__import__ = isolate._import
+    def __init__(self, module: ModuleType, **own: object) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        self.__dict__.update(own, _module=module)
 
     def __getattr__(self, name: str) -> object:
-        return getattr(importlib, name)
+        return getattr(self._module, name)
 
 
 @contextmanager
@@ -369,7 +387,7 @@ def _suffixes(folder: str) -> frozenset[str]:
 
 
 def _search_roots(folder: Path, modules: Path) -> list[str]:
-    """The entry module's folder, then each `python_modules` beside it or above it, up to the project's folder."""
+    """The modules' folder, then each `python_modules` beside it or above it, up to the project's folder."""
     above = [modules, *modules.parents]
     depth = above.index(folder) if folder in above else 0
     return [str(modules), *(str(parent / VENDOR_FOLDER) for parent in above[: depth + 1])]

@@ -100,12 +100,23 @@ def _method(instance: Instance, call: Call) -> Callable[..., Any]:
         return listeners
     if not callable(getattr(type(instance.user), name, None)):
         raise type_error(f"Method {name} does not exist")
-    return relaxed(getattr(instance.user, name), len(call.args))
+    method: Callable[..., Any] = getattr(instance.user, name)
+    return with_nothing_more(method) if name == "fetch" else relaxed(method, len(call.args))
+
+
+def with_nothing_more(fetch: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler called as the runtime calls it: a request, and nothing as env and as ctx.
+
+    A class got them when it was made. Source: workerd `global-scope.c++` (`f(lock, request, h.env, h.getCtx())`),
+    `worker.c++` (both are undefined for classes).
+    """
+    method = relaxed(fetch, 3)
+    return lambda request: method(request, None, None)
 
 
 def relaxed(method: Callable[..., Any], given: int) -> Callable[..., Any]:
     """The handler, with surplus arguments dropped."""
-    code: CodeType | None = getattr(getattr(method, "__func__", method), "__code__", None)
+    code: CodeType | None = getattr(inspect.unwrap(getattr(method, "__func__", method)), "__code__", None)
     if code is None or code.co_flags & inspect.CO_VARARGS:
         return method
     takes = code.co_argcount - hasattr(method, "__self__")

@@ -13,7 +13,7 @@ from dosim.kernel.loop import SCOPE, Timer, complete
 from dosim.runtime.calls import Call
 from dosim.runtime.context import keep_until_done
 from dosim.runtime.crossing import as_error
-from dosim.runtime.dispatch import RESERVED, find_method, refusal, relaxed, thrown
+from dosim.runtime.dispatch import RESERVED, find_method, refusal, thrown, with_nothing_more
 from dosim.web.errors import type_error
 from dosim.web.http import check_sendable
 
@@ -82,8 +82,7 @@ def _handler(user: Any) -> Callable[..., Any]:
     method = user.fetch
     plain = type(function) is FunctionType and type(method) is MethodType and method.__func__ is function
     takes_it = plain and function.__code__.co_argcount == _WITH_SELF_AND_REQUEST
-    fetch: Callable[..., Any] = method if takes_it else relaxed(method, 1)
-    return fetch
+    return method if takes_it else with_nothing_more(method)
 
 
 class ExecutionContext:

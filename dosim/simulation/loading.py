@@ -14,6 +14,7 @@ from dosim.simulation.deployment import Script
 from dosim.simulation.isolates import Binding, LoadedIsolate
 from dosim.workers.console import simulated_print
 from dosim.workers.entrypoints import DurableObject, WorkerEntrypoint
+from dosim.workers.global_handlers import old_entrypoints, old_objects
 
 if TYPE_CHECKING:
     from dosim.project import ProjectConfig
@@ -56,12 +57,20 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
 
     def bind(env: Any) -> Callable[[], LoadedIsolate]:
         def load() -> LoadedIsolate:
-            isolate = Isolate(config.folder, config.main, modules, python_version=config.python_version)
+            isolate = Isolate(
+                config.folder,
+                config.main,
+                modules,
+                python_version=config.python_version,
+                base_dir=config.base_dir,
+            )
             isolate.builtins["print"] = simulated_print
             try:
-                isolate.load()
+                entry = isolate.load()
                 classes = isolate.exported(DurableObject)
                 entrypoints = isolate.exported(WorkerEntrypoint)
+                if config.global_handlers:
+                    classes, entrypoints = old_objects(classes), old_entrypoints(entry, entrypoints)
             except ProjectError:
                 raise
             except (Exception, SystemExit) as error:  # whatever the project's own modules raise

@@ -141,6 +141,7 @@ class SqlDatabase:
         self.transaction_lost = False
         self._begun = False
         self._programs: dict[str, counters.Program] = {}
+        self._marks = 0
         #: Cursors of this transaction's INSERT ... RETURNING and the like: unread ones stay open, as on the platform.
         self._returning: list[sqlite3.Cursor] = []
 
@@ -242,7 +243,7 @@ class SqlDatabase:
         """Let SQLite object to the statement itself first, as preparing it does."""
         explain = "" if statement.word == "EXPLAIN" else "EXPLAIN "
         try:
-            self._execute(explain + statement.text, [None] * statement.parameters).close()
+            self._execute(f"{explain}{statement.text}\n{self._mark()}", [None] * statement.parameters).close()
         except sqlite3.Error as error:
             raise self._failed(error, statement, statement.parameters) from None
 
@@ -299,13 +300,18 @@ class SqlDatabase:
         explain = "" if statement.word == "EXPLAIN" else "EXPLAIN "
         try:
             with self._authorizer.set_aside():
-                steps = self._execute(f"{_OWN}{explain}{statement.text}", values).fetchall()
+                steps = self._execute(f"{_OWN}{explain}{statement.text}\n{self._mark()}", values).fetchall()
         except sqlite3.Error:
             return ()
         program = tuple([counters.Operation(step[1], step[2], step[3]) for step in steps])
         if statement.word in _PLAIN:
             self._programs[statement.text] = program
         return program
+
+    def _mark(self) -> str:
+        """A comment that makes a text new: SQLite (3.40 at least) crashes when a cached EXPLAIN meets a new schema."""
+        self._marks += 1
+        return f"-- {self._marks}"
 
     def rows_in(self, roots: list[int]) -> int:
         """How many rows the tables and indexes with these root pages have."""

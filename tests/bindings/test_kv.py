@@ -623,3 +623,15 @@ def test_options_as_the_platform_spells_them_do_not_warn(name: str) -> None:
         return await kv.get("a", **({name: 60} if name == "cacheTtl" else {}))
 
     assert inside(story) == "v"
+
+
+def test_errors_name_the_class_as_the_runtime_does() -> None:
+    """workers-py tests these two texts on workerd."""
+
+    async def story(kv: Any) -> Any:
+        with pytest.raises(TypeError, match="'KvNamespace' object is not iterable"):
+            list(kv)
+        with pytest.raises(TypeError, match=r"object of type 'KvNamespace' has no len\(\)"):
+            len(kv)
+
+    inside(story)

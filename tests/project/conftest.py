@@ -53,8 +53,10 @@ def shims(durable_object: type) -> dict[str, ModuleType]:
 def isolate(shims: dict[str, ModuleType]) -> Callable[..., Isolate]:
     """An isolate of a project folder."""
 
-    def build(folder: Path, main: str = "src/entry.py", python_version: str = "3.14") -> Isolate:
-        return Isolate(folder, main, shims, python_version=python_version)
+    def build(
+        folder: Path, main: str = "src/entry.py", python_version: str = "3.14", base_dir: str | None = None
+    ) -> Isolate:
+        return Isolate(folder, main, shims, python_version=python_version, base_dir=base_dir)
 
     return build
 

@@ -51,6 +51,18 @@ def test_a_small_configuration_has_defaults(project: WriteProject) -> None:
     assert read_config(folder).durable_objects[0].sqlite
 
 
+def test_the_modules_folder_and_old_handlers(project: WriteProject) -> None:
+    """`base_dir` is a folder of the project; before 2025-08-14 handlers are functions of the entry module."""
+    config = read_config(project(base_dir="src", compatibility_date="2025-08-13"))
+    assert ("src", True) == (config.base_dir, config.global_handlers)
+
+    config = read_config(project())
+    assert (None, False) == (config.base_dir, config.global_handlers)
+
+    with pytest.raises(ProjectError, match=r'wrangler\.jsonc says "base_dir": "lib", which is no folder'):
+        read_config(project(base_dir="lib"))
+
+
 def test_a_renamed_class_keeps_its_storage(project: WriteProject) -> None:
     """Migrations apply in order: created by new_classes, then renamed, is still without SQLite."""
     folder = project(

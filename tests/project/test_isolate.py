@@ -215,6 +215,44 @@ def test_vendored_packages_are_found_beside_and_above(project: WriteProject, iso
     assert ["near", "far", "own"] == isolate(folder).load().found
 
 
+def test_find_spec_looks_in_the_isolate(project: WriteProject, isolate: Build) -> None:
+    """`importlib.util.find_spec`, under each of its names: the project's modules, the host's, and None for neither."""
+    folder = project(
+        {
+            "src/entry.py": """
+                import importlib
+                import importlib.util
+                from importlib.util import find_spec
+
+                def look():
+                    seen = [find_spec("rooms.lobby"), importlib.util.find_spec(".lobby", "rooms"), find_spec("json")]
+                    return [spec.name for spec in seen], find_spec("rooms.attic"), importlib.util.find_spec("attic")
+                """.replace("\n                ", "\n"),
+            "src/rooms/__init__.py": "",
+            "src/rooms/lobby.py": "",
+        }
+    )
+    entry = isolate(folder).load()
+
+    assert (["rooms.lobby", "rooms.lobby", "json"], None, None) == entry.look()
+    assert "rooms" not in sys.modules
+
+
+def test_modules_are_found_below_base_dir(project: WriteProject, isolate: Build) -> None:
+    """An entry module in a package: `base_dir` is where names begin, as wrangler has it; the entry keeps its own."""
+    folder = project(
+        {
+            "src/game/server/worker.py": "from game.core import X\nimport near\nfound = [X, near.X, __name__]\n",
+            "src/game/core.py": "X = 'core'\n",
+            "src/python_modules/near.py": "X = 'near'\n",
+        }
+    )
+
+    assert ["core", "near", "worker"] == isolate(folder, "src/game/server/worker.py", base_dir="src").load().found
+    with pytest.raises(ModuleNotFoundError, match="No module named 'game'"):
+        isolate(folder, "src/game/server/worker.py").load()
+
+
 def test_shims_come_before_vendored_modules(project: WriteProject, isolate: Build, durable_object: type) -> None:
     """pywrangler vendors the SDK as python_modules/workers: the platform's own `workers` is still dosim's."""
     folder = project(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dosim import Simulation
 from dosim.workers import DurableObject
 from tests.storage.stories import answers, inside, refused, rows, world
 
@@ -559,3 +560,19 @@ def test_pragmas_of_the_connection_last_until_the_instance_ends() -> None:
     assert sim.run(stub.look()) == 0
     sim.run(for_="11s")
     assert sim.run(stub.look()) == 1
+
+
+def test_a_table_that_is_made_anew_takes_the_same_statement() -> None:
+    """Drop, create, insert, and again: the programs that are read for the meter belong to the schema of the moment."""
+
+    class Desk(DurableObject):
+        async def again(self) -> int:
+            sql = self.ctx.storage.sql
+            for _ in range(3):
+                sql.exec("DROP TABLE IF EXISTS t")
+                sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)")
+                sql.exec("INSERT INTO t (name) VALUES (?)", "a")
+            return sql.exec("SELECT COUNT(*) AS n FROM t").one()["n"]
+
+    sim = Simulation(durable_objects={"DESK": Desk}, network=None)
+    assert 1 == sim.run(sim.env.DESK.getByName("a").again())
