@@ -34,7 +34,7 @@ CONTENT_TYPES: Final = {
     for kind, endings in {
         "text/html": "html htm", "text/css": "css", "text/javascript": "js mjs", "text/plain": "txt text log",
         "text/csv": "csv", "text/markdown": "md markdown", "text/calendar": "ics", "text/yaml": "yaml yml",
-        "text/vtt": "vtt", "application/json": "json map", "application/ld+json": "jsonld",
+        "text/vtt": "vtt", "text/x-opml": "opml", "application/json": "json map", "application/ld+json": "jsonld",
         "application/manifest+json": "webmanifest", "application/xml": "xml xsl", "application/rss+xml": "rss",
         "application/atom+xml": "atom", "application/xhtml+xml": "xhtml", "application/wasm": "wasm",
         "application/pdf": "pdf", "application/zip": "zip", "application/gzip": "gz", "application/x-tar": "tar",

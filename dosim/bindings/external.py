@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dosim.bindings.outside import OutsideSocket, SocketClosed
@@ -139,7 +140,8 @@ class ExternalLink:
         self._service.sockets.append(socket)
         result = handler(socket)
         if inspect.isawaitable(result):
-            world.loop.create_task(_until_closed(result))
+            task = world.loop.create_task(_until_closed(result))
+            task.add_done_callback(partial(_socket_handler_ended, socket))
         return JsResponse.new(None, status=101, webSocket=theirs)
 
     def _answer(self, call: Call, outcome: tuple[JsResponse | None, JsException | None]) -> None:
@@ -154,6 +156,14 @@ async def _until_closed(handler: Awaitable[Any]) -> None:
     """Run a WebSocket's handler; that the connection ends is no error of it."""
     with suppress(SocketClosed):
         await handler
+
+
+def _socket_handler_ended(socket: OutsideSocket, task: asyncio.Future[None]) -> None:
+    """A WebSocket's handler that failed has lost its connection. Raises what it raised, out of the run."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        socket.vanish()
+        raise noted(error, f"raised by the WebSocket handler of {socket.holder}")
 
 
 def as_response(world: World, result: Any) -> JsResponse:
@@ -190,9 +200,11 @@ class Externals:
         parsed = parse_url(url)
         origin = parsed.origin if parsed is not None else url
         known = ", ".join(service.prefix for service in self._services) or "none"
+        is_socket = url.startswith(("ws:", "wss:"))
+        tried, handler = ("WebSocket.new", "websocket=handler") if is_socket else ("fetch", "handler")
         raise AbortError(
-            f"fetch({url!r}): nothing outside the simulation can be reached, and no service is declared for this"
-            f' address: write sim.external("{origin}", handler, latency="100ms") before the run (declared: {known}).'
+            f"{tried}({url!r}): nothing outside the simulation can be reached, and no service is declared for this"
+            f' address: write sim.external("{origin}", {handler}, latency="100ms") before the run (declared: {known}).'
         )
 
     async def fetch(self, resource: Any, options: dict[str, Any]) -> Any:

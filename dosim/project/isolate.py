@@ -23,6 +23,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -87,6 +88,11 @@ class Isolate:
     def __repr__(self) -> str:
         return f"<Isolate of {self.folder.name}/{self.path.name}>"
 
+    @property
+    def source_folder(self) -> Path:
+        """The folder of everything that is the project's: its entry module may lie outside `folder`, beside it."""
+        return Path(os.path.commonpath((self.folder, self._base)))
+
     def load(self) -> ModuleType:
         """Execute the entry module with fresh globals, and with it, anew, every project module it imports.
 
@@ -98,7 +104,7 @@ class Isolate:
             with own_environment(), _view(self):
                 entry = self._load_entry()
         except (SyntaxError, ImportError, NameError, AttributeError) as error:
-            newer = needs_newer(error, self.folder, self._platform)
+            newer = needs_newer(error, self.source_folder, self._platform)
             if newer is not None:
                 raise newer from error
             if isinstance(error, ImportError):

@@ -56,11 +56,15 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         ),
         _lesson("workspace", "an object for each workspace: migrations, projects in SQLite, a monthly cleanup"),
         _lesson("chat-room", "sockets and a buffer in memory, history in SQLite, an archive in R2; what a crash takes"),
+        _lesson("four-layers", "one text in memory, key-value storage, SQLite, R2: what survives, how far, how dear"),
         _lesson("three-architectures", "functions with a database, one server, an object each: one workload"),
         _lesson("should-i", "a number for each thing that people ask whether Durable Objects are for"),
         _lesson("slow-api", "ten requests that need five seconds of a service outside: blocked, awaited, queued"),
         _lesson("hibernating-chat", "a thousand people connected, an hour of silence, and what it costs"),
         _lesson("threads", "a parent that keeps the index and a child for each thread, against one giant"),
+        _lesson(
+            "subscription", "an alarm renews it: payments that fail, a cancel, and a cron job over a table instead"
+        ),
         _lesson("identity", "a name with a typo is an object too, and only the object knows whether it was set up"),
         _lesson("knee-and-shards", "where one object's latency bends, and how far shards move that point"),
         _lesson("chatroom-that-forgets", "an attribute lives as long as the object is in memory, not as its sockets"),

@@ -17,6 +17,7 @@ from typing import Any
 from dosim.web.buffers import JsArrayBuffer, JsUint8Array, buffer_bytes
 from dosim.web.errors import type_error
 from dosim.web.interface import JsInterface, argument_int, argument_text, utf8
+from dosim.web.maps import JsMapLike
 from dosim.web.proxies import JsNull, jsnull
 from dosim.web.url import decode_form
 
@@ -96,7 +97,7 @@ class JsFile(JsBlob):
 FormValue = str | JsFile
 
 
-class JsFormData(JsInterface):
+class JsFormData(JsMapLike[FormValue]):
     """`js.FormData`: an ordered list of (name, text or File)."""
 
     js_name = "FormData"
@@ -133,17 +134,8 @@ class JsFormData(JsInterface):
     def has(self, name: str) -> bool:
         return any(key == name for key, _ in self._entries)
 
-    def entries(self) -> list[tuple[str, FormValue]]:
-        return list(self._entries)
-
-    def keys(self) -> list[str]:
-        return [name for name, _ in self._entries]
-
-    def values(self) -> list[FormValue]:
-        return [value for _, value in self._entries]
-
-    def __iter__(self) -> Iterator[tuple[str, FormValue]]:
-        return iter(self.entries())
+    def listed(self) -> list[tuple[str, FormValue]]:
+        return [*self._entries]
 
     def transfer(self) -> JsFormData:
         return JsFormData((name, v if isinstance(v, str) else v.transfer()) for name, v in self._entries)

@@ -6,11 +6,12 @@ Texts of the errors: workerd api/headers.c++ of August 2026.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from dosim.web.errors import type_error
-from dosim.web.interface import JsInterface, argument_text
+from dosim.web.interface import argument_text
+from dosim.web.maps import JsMapLike
 from dosim.web.proxies import JsNull, JsObject, jsnull
 
 _TOKEN = re.compile(r"""[^\x00-\x20\x7f()<>@,;:\\"/\[\]?={}]*""")
@@ -18,7 +19,7 @@ _BAD_VALUE = re.compile(r"[\x00\r\n]")
 _WHITESPACE = " \t\r\n"
 
 
-class JsHeaders(JsInterface):
+class JsHeaders(JsMapLike[str]):
     """`js.Headers`. Iterates over `(name, value)`, names in lower case and sorted.
 
     The headers of a request that arrived, of a fetched response and of `Response.redirect` are immutable.
@@ -92,7 +93,7 @@ class JsHeaders(JsInterface):
             raise type_error('getAll() can only be used with the header name "Set-Cookie".')
         return self.getSetCookie()
 
-    def entries(self) -> list[tuple[str, str]]:
+    def listed(self) -> list[tuple[str, str]]:
         """(name, value) for each name, sorted; one entry for each Set-Cookie."""
         found: list[tuple[str, str]] = []
         for name in sorted(self._values):
@@ -102,15 +103,6 @@ class JsHeaders(JsInterface):
             else:
                 found.append((name, ", ".join(values)))
         return found
-
-    def keys(self) -> list[str]:
-        return [name for name, _ in self.entries()]
-
-    def values(self) -> list[str]:
-        return [value for _, value in self.entries()]
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self.entries())
 
     def add_missing(self, key: str, text: str) -> None:
         """Sets a header that is not there yet; key in lower case and text are trusted, immutable or not."""

@@ -28,6 +28,7 @@ class JsInterface:
     constructor: ClassVar[Constructor] = Constructor("Object")
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         cls.constructor = Constructor(cls.js_name)
         cls.__name__ = "JsProxy"  # what Python calls every JavaScript object (recorded)
 

@@ -7,7 +7,7 @@ IPv6, international names, relative references. Source: url.spec.whatwg.org; err
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from dosim.web.errors import type_error
 from dosim.web.interface import JsInterface, argument_text, utf8
+from dosim.web.maps import JsMapLike
 from dosim.web.proxies import JsNull, JsObject, jsnull
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
@@ -272,7 +273,7 @@ def _form(text: str) -> str:
     return quote(utf8(text), safe="* ").replace(" ", "+").replace("~", "%7E")
 
 
-class JsURLSearchParams(JsInterface):
+class JsURLSearchParams(JsMapLike[str]):
     """`js.URLSearchParams`: an ordered list of (name, value)."""
 
     js_name = "URLSearchParams"
@@ -332,17 +333,8 @@ class JsURLSearchParams(JsInterface):
         self._pairs.sort(key=lambda pair: pair[0].encode("utf-16-be", "surrogatepass"))
         self._report()
 
-    def entries(self) -> list[tuple[str, str]]:
-        return list(self._pairs)
-
-    def keys(self) -> list[str]:
-        return [name for name, _ in self._pairs]
-
-    def values(self) -> list[str]:
-        return [value for _, value in self._pairs]
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self.entries())
+    def listed(self) -> list[tuple[str, str]]:
+        return [*self._pairs]
 
     def toString(self) -> str:
         return encode_form(self._pairs)

@@ -208,6 +208,17 @@ class Object:
         return target
 
 
+def _same(one: Any, other: Any) -> bool:
+    """`Object.is`: the same object, or primitives that are equal; NaN is itself."""
+    for kind in (bool, str, (int, float)):
+        if isinstance(one, kind):
+            return isinstance(other, kind) and js_text(one) == js_text(other)
+    return one is other
+
+
+setattr(Object, "is", staticmethod(_same))  # a keyword in Python: getattr(Object, "is")
+
+
 class Array:
     """The statics of JavaScript's Array."""
 
@@ -224,6 +235,9 @@ class Array:
     @staticmethod
     def from_(items: Any) -> JsArray:
         return JsArray([to_js(item) for item in items])
+
+
+setattr(Array, "from", Array.from_)  # a keyword in Python: getattr(Array, "from")
 
 
 class JSON:

@@ -214,3 +214,11 @@ def test_requires_python_above_the_platforms_counts(project: WriteProject) -> No
     error = needs_newer(syntax_error(folder / "src/entry.py", 1, "invalid syntax"), folder, (3, 14), running=(3, 14))
 
     assert "is for Python 3.15, and this is Python 3.14" in str(error)
+
+
+def test_modules_beside_the_folder_are_the_projects_too(project: WriteProject, isolate: Build) -> None:
+    """An entry module outside the folder, as in "main": "../src/entry.py", is not somebody else's source."""
+    folder = project({"../shared/entry.py": ""})
+
+    assert folder.resolve() == isolate(folder).source_folder
+    assert folder.parent.resolve() == isolate(folder, main="../shared/entry.py").source_folder

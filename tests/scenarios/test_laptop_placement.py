@@ -21,9 +21,17 @@ def test_the_first_touch_decides(lesson) -> None:
 
 def test_users_pay_for_it(lesson) -> None:
     """Ten times as long from the other side of the world."""
-    laptop, user, hinted, late = (max(lesson.facts["median_us"][way].values()) for way in WAYS)
+    laptop, user, hinted, late = (max(lesson.facts["median_us"][way][city] for city in USERS) for way in WAYS)
     assert laptop > 5 * user
     assert late > 5 * hinted
+    assert late == pytest.approx(laptop, rel=0.01)
+
+
+def test_whoever_touched_it_first_notices_nothing(lesson) -> None:
+    """The laptop is next to the board; with the board in Europe it is the laptop that pays."""
+    near, far, *_ = (lesson.facts["median_us"][way][LAPTOP] for way in WAYS)
+    assert near < 30_000
+    assert far > 200_000
 
 
 def test_it_repeats(lesson) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from dosim.web.errors import JsException
 from dosim.web.forms import JsBlob, JsFile, JsFormData, decode_body, encode_multipart
 from dosim.web.headers import JsHeaders
 from dosim.web.proxies import jsnull, to_js
+from dosim.web.url import JsURLSearchParams
 
 
 def test_names_have_no_case() -> None:
@@ -20,7 +22,7 @@ def test_names_have_no_case() -> None:
     assert headers.get("x-TOKEN") == "t"
     assert (headers.get("x-nope"), headers.find("x-nope")) == (jsnull, None)
     assert list(headers) == [("accept", "a"), ("x-token", "t")]
-    assert headers.keys() == ["accept", "x-token"]
+    assert list(headers.keys()) == ["accept", "x-token"]
 
 
 def test_repeated_values_are_joined_except_cookies() -> None:
@@ -29,7 +31,7 @@ def test_repeated_values_are_joined_except_cookies() -> None:
 
     assert headers.get("x-many") == "1, 2"
     assert headers.getSetCookie() == ["a=1", "b=2"]
-    assert headers.entries() == [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-many", "1, 2")]
+    assert list(headers.entries()) == [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-many", "1, 2")]
 
 
 def test_values_are_turned_into_text() -> None:
@@ -37,8 +39,8 @@ def test_values_are_turned_into_text() -> None:
     headers = JsHeaders.new({"a": 123, "b": True, "c": 1.0, "d": "  x \t"})
 
     assert [headers.get(name) for name in "abcd"] == ["123", "true", "1", "x"]
-    assert JsHeaders.new(to_js({"items": 1})).entries() == [("items", "1")]
-    assert JsHeaders.new(to_js([["a", 1]])).entries() == [("a", "1")]
+    assert list(JsHeaders.new(to_js({"items": 1})).entries()) == [("items", "1")]
+    assert list(JsHeaders.new(to_js([["a", 1]])).entries()) == [("a", "1")]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_urlencoded_form() -> None:
     """A URL-encoded body is a form too."""
     form = decode_body(b"a=1&a=2&b=x+y%26", "application/x-www-form-urlencoded;charset=UTF-8")
 
-    assert form.entries() == [("a", "1"), ("a", "2"), ("b", "x y&")]
+    assert list(form.entries()) == [("a", "1"), ("a", "2"), ("b", "x y&")]
 
 
 @pytest.mark.parametrize(
@@ -168,3 +170,21 @@ def test_bodies_that_are_no_form(body: bytes, content_type: str, start: str) -> 
 
     assert caught.value.name == "TypeError"
     assert caught.value.message.startswith(start)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [JsHeaders.new({"a": "1", "b": "2"}), JsURLSearchParams.new("a=1&b=2"), JsFormData([("a", "1"), ("b", "2")])],
+    ids=["Headers", "URLSearchParams", "FormData"],
+)
+def test_entries_are_iterators_and_take_brackets(entries: Any) -> None:
+    """`entries()` is read once, by JavaScript's `next()` or by Python; `get`, `has` and `set` are Python's brackets."""
+    steps = entries.entries()
+    first = steps.next()
+    assert (False, "a") == (first.done, first.value[0])
+    assert [("b", "2")] == list(steps)
+    assert steps.next().done
+    assert [["a", "b"], ["1", "2"]] == [list(entries.keys()), list(entries.values())]
+
+    entries["c"] = "3"
+    assert ("3", True, False, jsnull) == (entries["c"], "c" in entries, "d" in entries, entries["d"])

@@ -119,7 +119,7 @@ def test_search_params_are_live() -> None:
     assert url.href == "http://h/?a=1&b=x+y%26"
 
     url.search = "?c=3"
-    assert params.entries() == [("c", "3")]
+    assert list(params.entries()) == [("c", "3")]
 
     params.delete("c")
     assert url.href == "http://h/"

@@ -177,3 +177,32 @@ def test_constructors_of_requests_and_responses() -> None:
     assert data.stream.data == b'{"a":1}'
     assert (redirect.status, redirect.headers.get("location")) == (303, "https://a.example/y")
     assert js.Response.error().type == "error"
+
+
+# -- statics whose names are Python's keywords
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1, 1.0, True),
+        (float("nan"), float("nan"), True),
+        ("a", "a", True),
+        (True, True, True),
+        (True, 1, False),
+        ("1", 1, False),
+        (1, "1", False),
+        (to_js([1]), to_js([1]), False),
+    ],
+)
+def test_object_is(one: object, other: object, same: bool) -> None:
+    """`getattr(Object, "is")`: how public projects find a socket again."""
+    assert same is getattr(js.Object, "is")(one, other)
+    assert getattr(js.Object, "is")(other, other)
+
+
+def test_array_from() -> None:
+    """`getattr(Array, "from")` and Pyodide's `from_` are one."""
+    rows = iter([{"a": 1}, {"a": 2}])
+    assert [{"a": 1}, {"a": 2}] == getattr(js.Array, "from")(rows).to_py()
+    assert ["x", "y"] == js.Array.from_("xy").to_py()

@@ -1,10 +1,12 @@
 from js import Date
 from workers import DurableObject, Response, WorkerEntrypoint
 
-ROWS = 500  # what the table has
+ROWS = 1_000  # what the table has
 
 
 class Loop(DurableObject):
+    DELAY_MS = 10  # "soon"
+
     def __init__(self, ctx, env):
         super().__init__(ctx, env)
         self.sql = ctx.storage.sql
@@ -16,17 +18,23 @@ class Loop(DurableObject):
         await self.arm()
 
     async def arm(self):
-        await self.ctx.storage.setAlarm(Date.now() + 100)  # "soon"
+        await self.ctx.storage.setAlarm(Date.now() + self.DELAY_MS)
 
     async def alarm(self, info=None):
         self.sql.exec("SELECT id FROM jobs WHERE state = 'waiting'").toArray()  # no index: every row is read
         await self.arm()  # ... and for ever
 
 
+class Minute(Loop):
+    """The same once a minute."""
+
+    DELAY_MS = 60_000
+
+
 class Budgeted(Loop):
     """The same, with a budget of wakes that nobody asked for."""
 
-    BUDGET = 100
+    BUDGET = 20
 
     async def arm(self):
         wakes = (await self.ctx.storage.get("wakes") or 0) + 1

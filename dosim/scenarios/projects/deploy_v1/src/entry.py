@@ -12,10 +12,11 @@ class Book(DurableObject):
 
     async def order(self, key, item):
         """Without a key every call is an order; with one, the first call is."""
+        await asyncio.sleep(1)  # is it in stock?
         if key and self.sql.exec("SELECT 1 FROM orders WHERE key = ?", key).toArray():
             return "known"
-        self.sql.exec("INSERT INTO orders VALUES (?, ?)", key, item)
-        await asyncio.sleep(1)  # whatever else an order takes
+        self.sql.exec("INSERT INTO orders (key, item) VALUES (?, ?)", key, item)
+        await asyncio.sleep(1)  # print the receipt
         return "ordered"
 
     async def fetch(self, request):

@@ -9,8 +9,13 @@ class Careless(DurableObject):
         await self.ctx.storage.setAlarm(Date.now() + delay_ms)
 
     async def alarm(self, info=None):
-        await fetch(MAIL, method="POST", body="your bill is due")
+        await self.send()
         await self.after()
+
+    async def send(self, **headers):
+        response = await fetch(MAIL, method="POST", body="your bill is due", headers=headers)
+        if not response.ok:
+            raise RuntimeError(f"the mail service answered {response.status}")
 
     async def after(self):
         if await self.ctx.storage.get("trouble"):
@@ -18,6 +23,26 @@ class Careless(DurableObject):
 
     async def trouble(self):
         await self.ctx.storage.put("trouble", True)
+
+
+class MarkedAfter(Careless):
+    """Remembers that it has sent: whatever comes between the e-mail and the mark sends it again."""
+
+    async def alarm(self, info=None):
+        if not await self.ctx.storage.get("sent"):
+            await self.send()
+            await self.ctx.storage.put("sent", True)
+        await self.after()
+
+
+class MarkedFirst(Careless):
+    """Remembers that it is about to send: whatever comes between the mark and the e-mail loses it."""
+
+    async def alarm(self, info=None):
+        if not await self.ctx.storage.get("sent"):
+            await self.ctx.storage.put("sent", True)
+            await self.send()
+        await self.after()
 
 
 class Keyed(Careless):
@@ -29,8 +54,7 @@ class Keyed(Careless):
         await super().remind(delay_ms)
 
     async def alarm(self, info=None):
-        key = await self.ctx.storage.get("key")
-        await fetch(MAIL, method="POST", body="your bill is due", headers={"Idempotency-Key": key})
+        await self.send(**{"Idempotency-Key": await self.ctx.storage.get("key")})
         await self.after()
 
 
@@ -39,8 +63,7 @@ class Early(Careless):
 
     async def alarm(self, info=None):
         await self.ctx.storage.setAlarm(Date.now() + 30 * 86_400_000)
-        await self.after()
-        await fetch(MAIL, method="POST", body="your bill is due")
+        await self.send()
 
 
 class Default(WorkerEntrypoint):

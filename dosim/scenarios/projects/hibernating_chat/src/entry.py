@@ -1,3 +1,4 @@
+import json
 from urllib.parse import parse_qs, urlsplit
 
 from js import WebSocketPair, WebSocketRequestResponsePair
@@ -5,27 +6,31 @@ from pyodide.ffi import create_proxy, to_js
 from workers import DurableObject, Response, WorkerEntrypoint
 
 
+def name_in(request):
+    return parse_qs(urlsplit(request.url).query)["name"][0]
+
+
 class Sleepy(DurableObject):
-    """Sockets, tags and attachments are kept by the platform; an attribute is not."""
+    """Sockets, their tags and attachments are kept by the platform; an attribute is not."""
 
     def __init__(self, ctx, env):
         super().__init__(ctx, env)
-        self.messages = 0
+        self.count = 0
         ctx.setWebSocketAutoResponse(WebSocketRequestResponsePair.new("ping", "pong"))
 
     async def fetch(self, request):
-        name = parse_qs(urlsplit(request.url).query)["name"][0]
         client, server = WebSocketPair.new().object_values()
         self.ctx.acceptWebSocket(server, to_js(["member"]))
-        server.serializeAttachment(to_js({"name": name}))
+        server.serializeAttachment(to_js({"name": name_in(request)}))
         return Response(None, status=101, web_socket=client)
 
     async def webSocketMessage(self, ws, message):
-        self.messages += 1
-        name = ws.deserializeAttachment().name
+        self.count += 1
         members = self.ctx.getWebSockets("member")
+        name = ws.deserializeAttachment().name
+        said = json.dumps({"from": name, "text": message, "members": len(members), "count": self.count})
         for member in members:
-            member.send(f"{name}: {message} (message {self.messages}, {len(members)} members)")
+            member.send(said)
 
 
 class Awake(DurableObject):
@@ -33,25 +38,26 @@ class Awake(DurableObject):
 
     def __init__(self, ctx, env):
         super().__init__(ctx, env)
-        self.messages = 0
+        self.count = 0
         self.members = {}
 
     async def fetch(self, request):
-        name = parse_qs(urlsplit(request.url).query)["name"][0]
         client, server = WebSocketPair.new().object_values()
         server.accept()
-        self.members[server] = name
-        server.addEventListener("message", create_proxy(lambda event: self.said(server, event.data)))
-        server.addEventListener("close", create_proxy(lambda event: self.members.pop(server)))
+        name = name_in(request)
+        self.members[name] = server
+        server.addEventListener("message", create_proxy(lambda event: self.heard(name, event.data)))
+        server.addEventListener("close", create_proxy(lambda event: self.members.pop(name)))
         return Response(None, status=101, web_socket=client)
 
-    def said(self, ws, message):
+    def heard(self, name, message):
         if message == "ping":
-            ws.send("pong")
+            self.members[name].send("pong")
             return
-        self.messages += 1
-        for member in self.members:
-            member.send(f"{self.members[ws]}: {message} (message {self.messages}, {len(self.members)} members)")
+        self.count += 1
+        said = json.dumps({"from": name, "text": message, "members": len(self.members), "count": self.count})
+        for member in self.members.values():
+            member.send(said)
 
 
 class Default(WorkerEntrypoint):

@@ -1,4 +1,4 @@
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from js import Date
 from workers import DurableObject, Response, WorkerEntrypoint
@@ -15,34 +15,33 @@ class Workspace(DurableObject):
     def __init__(self, ctx, env):
         super().__init__(ctx, env)
         self.sql = ctx.storage.sql
-        ctx.blockConcurrencyWhile(self.migrate)  # nobody sees a half-made schema
+        ctx.blockConcurrencyWhile(self.migrate)  # no request comes in before it is done
 
     async def migrate(self):
         self.sql.exec("CREATE TABLE IF NOT EXISTS versions (version INTEGER PRIMARY KEY)")
-        done = self.sql.exec("SELECT COALESCE(MAX(version), 0) AS v FROM versions").one()["v"]
+        done = self.sql.exec("SELECT COALESCE(MAX(version), 0) AS version FROM versions").one()["version"]
         for version, statement in enumerate(MIGRATIONS[done:], done + 1):
             self.sql.exec(statement)
             self.sql.exec("INSERT INTO versions VALUES (?)", version)
 
     async def init(self, owner):
-        if self.owner() is not None:
+        if self.ready():
             return False
         self.sql.exec("INSERT INTO workspace VALUES (?)", owner)
         await self.ctx.storage.setAlarm(Date.now() + MONTH_MS)
         return True
 
-    def owner(self):
-        rows = self.sql.exec("SELECT owner FROM workspace").toArray()
-        return rows[0]["owner"] if rows else None
+    def ready(self):
+        return bool(self.sql.exec("SELECT owner FROM workspace").toArray())
 
     async def createProject(self, name):
-        if self.owner() is None:
+        if not self.ready():
             return None
-        self.sql.exec("INSERT INTO projects (name, created) VALUES (?, ?)", name, Date.now())
-        return self.sql.exec("SELECT last_insert_rowid() AS id").one()["id"]
+        insert = "INSERT INTO projects (name, created) VALUES (?, ?) RETURNING id"
+        return self.sql.exec(insert, name, Date.now()).one()["id"]
 
     async def listProjects(self):
-        if self.owner() is None:
+        if not self.ready():
             return None
         return [row["name"] for row in self.sql.exec("SELECT name FROM projects WHERE archived = 0 ORDER BY id")]
 
@@ -54,10 +53,10 @@ class Workspace(DurableObject):
 class Default(WorkerEntrypoint):
     async def fetch(self, request):
         url = urlsplit(request.url)
-        workspace = self.env.WORKSPACE.getByName(parse_qs(url.query).get("workspace", ["default"])[0])
+        workspace = self.env.WORKSPACE.getByName(url.hostname.split(".")[0])  # acme.work.example
         match (str(request.method), url.path):
             case ("POST", "/init"):
-                return Response.json({"created": await workspace.init("ann")})
+                return Response.json({"created": await workspace.init(await request.text())})
             case ("GET", "/projects"):
                 found = await workspace.listProjects()
             case ("POST", "/projects"):

@@ -1,0 +1,1 @@
+CREATE TABLE subscriptions (customer TEXT PRIMARY KEY, due INTEGER, renewals INTEGER DEFAULT 0) WITHOUT ROWID;
