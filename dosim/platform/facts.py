@@ -72,6 +72,8 @@ RPC_LIMIT_BYTES: Final = 32 * 1024 * 1024
 ALARM_RETRY_US: Final = 2 * SECOND_US
 #: `alarm()` is stopped and counts as failed when it takes longer. Documented; workerd io/worker-interface.h.
 ALARM_LIMIT_US: Final = 15 * MINUTE_US
+#: From one alarm of an object to its next, at least. Assumed: what a stored time, in whole ms, can tell apart.
+ALARM_PAUSE_US: Final = 1_000
 #: An uncounted failure waits at most twice this many times `ALARM_RETRY_US`. workerd server/alarm-scheduler.h.
 ALARM_BACKOFF_MAX: Final = 9
 #: Retries of a failed alarm, after its first run. Documented (durable-objects/api/alarms) and recorded.

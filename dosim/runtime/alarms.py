@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dosim.platform.facts import (
     ALARM_BACKOFF_MAX,
     ALARM_LIMIT_US,
+    ALARM_PAUSE_US,
     ALARM_RETRIES,
     ALARM_RETRY_JITTER,
     ALARM_RETRY_US,
@@ -66,6 +67,7 @@ class Alarm:
         self._retry_due_us: int | None = None
         self._runs = 0
         self._due_us = 0
+        self._rang_us = -ALARM_PAUSE_US
         #: Faults to come: how much later the next one is due, how many successes are not heard of.
         self._late_us = 0
         self._repeats = 0
@@ -135,7 +137,7 @@ class Alarm:
         self._retry_due_us = None
 
     def _us(self, alarm_ms: int) -> int:
-        return max((alarm_ms - EPOCH_MS) * 1000, self._world.loop.time_us())
+        return max((alarm_ms - EPOCH_MS) * 1000, self._world.loop.time_us(), self._rang_us + ALARM_PAUSE_US)
 
     def _arm(self, alarm_ms: int, due_us: int) -> None:
         due_us += self._late_us
@@ -163,6 +165,7 @@ class Alarm:
             self._world.loop.in_background(self._world.loop.now_us + FAILOVER_US, self._due, armed)
             return
         self._retry_due_us = None
+        self._rang_us = self._world.loop.time_us()
         info = AlarmInfo(self._retries, self._scheduled_ms)
         call = self._world.new_alarm_call(host, info)
         self._running = call

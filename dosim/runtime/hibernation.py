@@ -58,8 +58,8 @@ class Hibernatable:
 
     def __init__(self, host: ObjectHost) -> None:
         self._host = host
-        #: Socket -> its tags, in the order in which they were accepted.
-        self._tags: dict[WebSocketEnd, tuple[str, ...]] = {}
+        #: Each socket with its tags, by its `js_id`, in the order in which they were accepted.
+        self._tags: dict[int, tuple[WebSocketEnd, tuple[str, ...]]] = {}
         self.auto: WebSocketRequestResponsePair | None = None
         self.event_timeout_ms: int | None = None
 
@@ -84,7 +84,7 @@ class Hibernatable:
             raise JsException(
                 f"only {HIBERNATABLE_SOCKETS} websockets can be accepted on a single Durable Object instance"
             )
-        self._tags[socket] = checked
+        self._tags[socket.js_id] = socket, checked
         socket.hibernate(self)
 
     def _checked_tags(self, tags: object) -> tuple[str, ...]:
@@ -105,14 +105,15 @@ class Hibernatable:
         return tuple(dict.fromkeys(texts))
 
     def tags_of(self, socket: WebSocketEnd) -> tuple[str, ...]:
-        return self._tags.get(socket, ())
+        known = self._tags.get(socket.js_id)
+        return known[1] if known else ()
 
     def sockets(self, tag: object = None) -> JsArray:
         """All: the newest first; with a tag: the oldest first (recorded)."""
         if tag is None:
-            return JsArray(list(reversed(self._tags)))
+            return JsArray([socket for socket, _ in reversed(self._tags.values())])
         wanted = argument_text(tag)
-        return JsArray([socket for socket, tags in self._tags.items() if wanted in tags])
+        return JsArray([socket for socket, tags in self._tags.values() if wanted in tags])
 
     def set_auto_response(self, pair: object) -> None:
         """Answer a text by itself, without waking; None: no more. Raises RangeError over 2,048 bytes (recorded)."""
@@ -170,12 +171,12 @@ class Hibernatable:
     def handled(self, socket: WebSocketEnd, method: str) -> None:
         """A handler has ended: a closed socket leaves the list now (recorded)."""
         if method == "webSocketClose":
-            self._tags.pop(socket, None)
+            self._tags.pop(socket.js_id, None)
 
     def drop(self) -> None:
         """The object was reset: its sockets are gone, their other ends notice."""
-        gone, self._tags = [*self._tags], {}
-        for socket in gone:
+        gone, self._tags = self._tags, {}
+        for socket, _ in gone.values():
             socket.drop()
 
 

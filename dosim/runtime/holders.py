@@ -53,7 +53,7 @@ def holders(instance: Instance) -> list[Holder]:
     """Everything that keeps this instance in memory, the oldest of each kind first."""
     now_us, loop = instance.loop.now_us, instance.loop
     found = [("request", f"the request {call!r}", since_us) for call, since_us in instance.in_flight.items()]
-    for socket, since_us in instance.sockets.items():
+    for socket, since_us in instance.sockets.values():
         kind, how = ("outgoing socket", "opened from here") if socket.outgoing else ("socket", "accepted with accept()")
         found.append((kind, f"WebSocket {socket.number}, {how}", since_us))
     timers = sorted((timer.made_us, timer.when_us) for timer in loop.timers_of(instance))

@@ -67,7 +67,8 @@ class Instance:
         self.timers = 0
         self.outgoing: dict[Call, None] = {}
         self.pins: dict[asyncio.Future[Any], int] = {}
-        self.sockets: dict[WebSocketEnd, int] = {}
+        #: Sockets it has accepted, by their `js_id`, each with the time since which it is held.
+        self.sockets: dict[int, tuple[WebSocketEnd, int]] = {}
         self.last_event_us = 0
         self._said_held = ""
         #: Calls that were cut off: nothing of theirs is delivered any more.
@@ -270,10 +271,10 @@ class Instance:
         self.touch()
 
     def keep_socket(self, socket: WebSocketEnd) -> None:
-        self.sockets[socket] = self.loop.now_us
+        self.sockets[socket.js_id] = socket, self.loop.now_us
 
     def release_socket(self, socket: WebSocketEnd) -> None:
-        if self.sockets.pop(socket, None) is not None and self.broken is None:
+        if self.sockets.pop(socket.js_id, None) is not None and self.broken is None:
             self.touch()
 
     def socket_event(self, socket: WebSocketEnd, event: SocketEvent, cause: int) -> None:
@@ -477,12 +478,15 @@ class Instance:
         """Whether only timers, calls, waitUntil work and sockets that were opened from here hold it."""
         if self.in_flight or self.gate.locked or self.world.functions.held(self):
             return False
-        return all(socket.outgoing for socket in self.sockets)
+        return self._only_outgoing_sockets()
+
+    def _only_outgoing_sockets(self) -> bool:
+        return all(socket.outgoing for socket, _ in self.sockets.values())
 
     def _held_by(self) -> str:
         """What keeps it in memory while it handles no event, in one word; "" for nothing."""
         if self.sockets:
-            return "an outgoing socket" if all(socket.outgoing for socket in self.sockets) else "an accepted socket"
+            return "an outgoing socket" if self._only_outgoing_sockets() else "an accepted socket"
         if self.timers:
             return "a timer"
         if self.outgoing:
@@ -534,8 +538,8 @@ class Instance:
     def _let_go(self) -> None:
         """Nobody can call the functions of this life any more, and it lets go of those it held."""
         self.world.functions.drop_owner(self)
-        sockets, self.sockets = [*self.sockets], {}
-        for socket in sockets:
+        sockets, self.sockets = self.sockets, {}
+        for socket, _ in sockets.values():
             socket.drop()
         held, self._held = self._held, []
         for stub in held:

@@ -552,7 +552,11 @@ class WebSocketEnd(JsInterface):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    def __hash__(self) -> int:
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def js_id(self) -> int:
+        """A number to key on instead: JavaScript's objects cannot be hashed (Pyodide, `JsProxy.js_id`)."""
         return 2 * self.number + self.side
 
 

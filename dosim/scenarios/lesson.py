@@ -91,8 +91,9 @@ def _digest(trace: Trace) -> str:
 
 
 def _requests(trace: Trace) -> list[int]:
-    """The requests of a trace that came from outside, the first sixty."""
-    return [record.request for record in trace.of_kind("send")][:60]
+    """The requests of a trace that clients sent, the first sixty; if none did, the calls that nobody inside made."""
+    sent = [record.request for record in trace.of_kind("send")]
+    return (sent or [record.request for record in trace.of_kind("call") if not record.detail["caller"]])[:60]
 
 
 def project(name: str) -> Path:

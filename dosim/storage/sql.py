@@ -255,6 +255,8 @@ class SqlDatabase:
         self._authorizer.prepare()
         program = self.program(statement, values) if statement.writes else ()  # now: EXPLAIN sets changes() to 0
         created = counters.schema_rows_written(program) if statement.word == "CREATE" else 0
+        upsert = counters.is_upsert(program)
+        inserted = self._last_rowid() if upsert else 0
         before = self._connection.total_changes
         try:
             cursor = self._execute(statement.text, values)
@@ -267,7 +269,12 @@ class SqlDatabase:
         changes = self._connection.total_changes - before
         if statement.word not in _PLAIN:
             self._programs.clear()  # the schema may have changed
-        return Cursor(self, self._owner, statement, values, cursor, changes, created)
+        updated = upsert and inserted == self._last_rowid()
+        return Cursor(self, self._owner, statement, values, cursor, changes, created, updated)
+
+    def _last_rowid(self) -> int:
+        rowid: int = self._connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+        return rowid
 
     def _execute(self, text: str, values: Sequence[Value]) -> sqlite3.Cursor:
         if not (_WARNS_OF_NUMBERS and values):
@@ -303,7 +310,9 @@ class SqlDatabase:
                 steps = self._execute(f"{_OWN}{explain}{statement.text}\n{self._mark()}", values).fetchall()
         except sqlite3.Error:
             return ()
-        program = tuple([counters.Operation(step[1], step[2], step[3]) for step in steps])
+        if steps and len(steps[0]) < 8:
+            return ()  # EXPLAIN QUERY PLAN shows no program
+        program = tuple([counters.Operation(step[1], step[2], step[3], step[6]) for step in steps])
         if statement.word in _PLAIN:
             self._programs[statement.text] = program
         return program
@@ -339,6 +348,7 @@ class Cursor:
         cursor: sqlite3.Cursor,
         changes: int,
         created: int,
+        updated: bool,
     ) -> None:
         self._database = database
         self._owner = owner
@@ -348,6 +358,7 @@ class Cursor:
         self._cursor = cursor
         self._changes = changes
         self._created = created
+        self._updated = updated
         self._given = 0
         self._ended = False
         #: Rows read and written that the owner knows of.
@@ -406,7 +417,8 @@ class Cursor:
         """Rows and index rows written so far; an estimate."""
         if not self._changes or self._life != self._owner.life:
             return self._changes + self._created
-        return counters.rows_written(self._database.program(self._statement, self._values), self._changes)
+        program = self._database.program(self._statement, self._values)
+        return counters.rows_written(program, self._changes, updated=self._updated)
 
     def rows(self) -> Iterator[JsDict]:
         """The remaining rows as objects; of columns with one name the last one stays."""

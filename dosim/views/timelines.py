@@ -97,7 +97,8 @@ def panels(
     height = top_in + sum(map(sum, heights)) + _TICKS_IN * len(shown) + _FOOT_IN
     figure: Any = _figure_class()(figsize=(width, height), facecolor=theme.paper)
     if heading:
-        figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=12, fontweight="bold", va="top", color=theme.ink)
+        style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink, "parse_math": False}
+        figure.text(0.1 / width, 1 - 0.1 / height, heading, **style)
     _draw_legend(figure, handles, 1 - (0.08 + (0.3 if heading else 0)) / height, theme)
     left = min(
         0.42, (0.25 + _LABEL_IN * max((len(lane.label) for drawn in lanes for lane in drawn.all), default=0)) / width
@@ -167,7 +168,7 @@ def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, th
     for number, line in enumerate(lines):
         weight = "normal" if number else "bold"
         y = (y_in - number * _LINE_IN) / height
-        figure.text(x, y, line, fontsize=10, fontweight=weight, va="top", color=theme.ink)
+        figure.text(x, y, line, fontsize=10, fontweight=weight, va="top", color=theme.ink, parse_math=False)
 
 
 def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, float]:

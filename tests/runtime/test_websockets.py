@@ -890,14 +890,20 @@ def test_a_failed_commit_delivers_no_message_and_drops_the_socket() -> None:
     assert [] == story.log
 
 
-def test_sockets_can_be_kept_in_sets_and_dicts() -> None:
-    """They are hashable, and the same object all the time."""
+def test_sockets_are_kept_in_lists_or_by_their_js_id() -> None:
+    """As Pyodide's JsProxy they cannot be hashed; they compare by identity, and js_id is a key."""
 
     def program(o: Any) -> Any:
-        sockets = set(o.ctx.getWebSockets())
-        return [len(sockets | set(o.ctx.getWebSockets())), len({ws: n for n, ws in enumerate(sockets)})]
+        sockets = list(o.ctx.getWebSockets())
+        with pytest.raises(TypeError, match="unhashable"):
+            set(sockets)
+        by_id = {ws.js_id: ws for ws in sockets}
+        again = list(o.ctx.getWebSockets())
+        same = [by_id[ws.js_id] == ws for ws in again]
+        again.remove(sockets[1])
+        return [len(by_id), all(same), sockets[1] in again, len(again)]
 
-    assert [3, 3] == in_room(program, sockets=3)
+    assert [3, True, False, 2] == in_room(program, sockets=3)
 
 
 def test_handlers_are_not_called_over_rpc() -> None:

@@ -25,6 +25,19 @@ def test_the_objects_are_near(lesson) -> None:
     assert p50_us["object"] * 3 < p50_us["server"] < p50_us["database"]
 
 
+def test_an_object_s_own_requests_are_what_it_costs_more(lesson) -> None:
+    """One row is written for an edit either way; the functions' edits need no request of an object."""
+    usd = lesson.facts["month_usd"]
+    assert usd["server"] == pytest.approx(usd["object"])
+    assert 11 < usd["object"] - usd["database"] < 12
+
+
+def test_each_city_has_its_percentiles(lesson) -> None:
+    """The median is not above the 95th."""
+    cities = lesson.facts["p50_and_p95_us_by_city"]
+    assert all(p50_us <= p95_us for way in cities.values() for p50_us, p95_us in way.values())
+
+
 def test_it_repeats(lesson) -> None:
     """Same seed, same facts and digests."""
     assert run().to_json() == lesson.to_json()

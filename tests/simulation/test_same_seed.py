@@ -17,13 +17,13 @@ from dosim.workers.ffi import create_proxy, to_js
 class Room(DurableObject):
     def __init__(self, ctx, env):
         super().__init__(ctx, env)
-        self.plain = set()
+        self.plain = {}
 
     async def fetch(self, request):
         client, server = js.WebSocketPair.new().object_values()
         if "plain" in request.url:
             server.accept()
-            self.plain.add(server)
+            self.plain[server.js_id] = server
             server.addEventListener("message", create_proxy(self.heard))
         else:
             self.ctx.acceptWebSocket(server, to_js([str(uuid.uuid4())]))
@@ -31,13 +31,14 @@ class Room(DurableObject):
         return Response(None, status=101, web_socket=client)
 
     def heard(self, event):
-        for socket in self.plain:  # a Python set of sockets: its order must not be the process's
+        for socket in self.plain.values():
             socket.send(event.data)
 
     async def webSocketMessage(self, ws, message):
-        members = {socket: socket.deserializeAttachment() for socket in set(self.ctx.getWebSockets())}
-        for socket, attached in members.items():
-            socket.send(f"{message} {attached}")
+        members = {socket.js_id: socket for socket in self.ctx.getWebSockets()}
+        for key in set(members):  # a Python set of their keys: its order must not be the process's
+            socket = members[key]
+            socket.send(f"{message} {socket.deserializeAttachment()}")
         if message == "pay":
             response = await fetch("https://bank.example/pay")
             await self.ctx.storage.put("paid", await response.text())
@@ -49,7 +50,7 @@ class Room(DurableObject):
         await self.ctx.storage.put(str(uuid.uuid4()), [code, len(self.ctx.getWebSockets())])
 
     async def note(self, text):
-        for socket in {*self.ctx.getWebSockets()}:
+        for socket in self.ctx.getWebSockets():
             socket.send(text)
 
 

@@ -350,6 +350,25 @@ def test_rows_written() -> None:
     assert inside(story) == [2, 2, 4, 2, 1, 0, 0, 2]
 
 
+def test_rows_written_by_an_upsert() -> None:
+    """As counted by workerd 2026-11-17: the index is written only by the upsert that inserts."""
+
+    async def story(self: Any) -> Any:
+        sql = self.ctx.storage.sql
+        sql.exec("CREATE TABLE d (name TEXT PRIMARY KEY, edits INTEGER)")
+        sql.exec("CREATE TABLE n (id INTEGER PRIMARY KEY, edits INTEGER)")
+        named = "INSERT INTO d VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET edits = excluded.edits"
+        numbered = "INSERT INTO n VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET edits = excluded.edits RETURNING id"
+        counts = [sql.exec(named, name, at).rowsWritten for at, name in enumerate(("a", "a", "b", "b"))]
+        for at in range(2):
+            cursor = sql.exec(numbered, 1, at)
+            cursor.toArray()
+            counts.append(cursor.rowsWritten)
+        return counts
+
+    assert inside(story) == [2, 1, 2, 1, 1, 1]
+
+
 def test_rows_read() -> None:
     """A scan counts each row, an aggregate all rows at once, an index hit one; a filtered scan what it went through."""
 

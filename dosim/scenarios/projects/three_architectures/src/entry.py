@@ -29,9 +29,8 @@ class Default(WorkerEntrypoint):
     async def database(self, document):
         """Read, add one, write: two steps, between which anybody may do the same."""
         found = await self.env.DB.prepare("SELECT edits FROM documents WHERE name = ?").bind(document).first()
-        edits = (found["edits"] if found else 0) + 1
-        write = "INSERT INTO documents VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET edits = excluded.edits"
-        await self.env.DB.prepare(write).bind(document, edits).run()
+        edits = found["edits"] + 1
+        await self.env.DB.prepare("UPDATE documents SET edits = ? WHERE name = ?").bind(edits, document).run()
         return edits
 
     async def server(self, document):
