@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dosim.geography.cities import City, Place, UnknownCity
 from dosim.network.backbone import Link, great_circle_km
-from dosim.network.cities import City, Place, UnknownCity
 from dosim.network.constants import CONSTANTS, Constant
 from dosim.network.network import Network
 from dosim.network.placement import HINTS

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from dosim.network import backbone_americas, backbone_asia_pacific, backbone_europe_africa
-from dosim.network.cities import City, world_cities
+from dosim.geography import backbone_americas, backbone_asia_pacific, backbone_europe_africa
+from dosim.geography.cities import City, world_cities
 from dosim.network.constants import EARTH_RADIUS_KM, FIBRE_US_PER_KM, HOP_US, LAND_DETOUR, PATH_SLACK, RED_SEA_DETOUR
 
 

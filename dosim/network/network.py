@@ -8,9 +8,9 @@ from math import isfinite, log1p
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dosim.geography.cities import City, Gazetteer, Place, world_cities, world_gazetteer
 from dosim.network import placement
 from dosim.network.backbone import Link, fibre_us, great_circle_km, land_km, world_links
-from dosim.network.cities import City, Gazetteer, Place, world_cities, world_gazetteer
 from dosim.network.constants import (
     ACCESS_CITIES,
     ACCESS_SPREAD,

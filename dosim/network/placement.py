@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import Final
 
-from dosim.network.cities import City
+from dosim.geography.cities import City
 from dosim.platform.facts import JURISDICTIONS
 
 #: Location hints, and the city that stands for the region when none of its colos hosts objects. The hints are

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from dosim.geography.cities import world_cities
 from dosim.network.backbone import Link, world_links
-from dosim.network.cities import world_cities
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
+from dosim.geography.cities import OBJECT_HOSTS, normalise
 from dosim.network import HINTS, City, Network, UnknownCity
-from dosim.network.cities import OBJECT_HOSTS, normalise
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dosim import Simulation
+from dosim.geography.cities import world_cities
 from dosim.network import Network
 from dosim.network.backbone import world_links
-from dosim.network.cities import world_cities
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dosim.network.backbone_americas import Cable, Chain
+from dosim.geography.backbone_americas import Cable, Chain
 
 LAND: Final[tuple[Chain, ...]] = (
     # East Asia.

@@ -10,7 +10,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from dosim.network import cities_africa_oceania, cities_americas, cities_asia, cities_europe
+from dosim.geography import cities_africa_oceania, cities_americas, cities_asia, cities_europe
 
 
 @dataclass(frozen=True, slots=True)

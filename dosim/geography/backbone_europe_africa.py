@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dosim.network.backbone_americas import Cable, Chain
+from dosim.geography.backbone_americas import Cable, Chain
 
 LAND: Final[tuple[Chain, ...]] = (
     # Western Europe. The Channel's cables are short enough to count as land.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dosim.network.cities_americas import Row
+from dosim.geography.cities_americas import Row
 
 SITES: Final[dict[str, tuple[Row, ...]]] = {
     "afr": (
