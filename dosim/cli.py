@@ -500,7 +500,7 @@ def _check_writable(path: str | None, option: str) -> None:
 
 
 def _write_png(figure: Any, path: str) -> None:
-    from dosim.views.timelines import save_png
+    from dosim.views.figures import save_png
 
     _write(lambda file: save_png(figure, file), path, "--png")
 

@@ -6,19 +6,16 @@ One lane for each request (on its way, waiting in line, waiting at the gate, com
 
 from __future__ import annotations
 
-import base64
-import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
 from dosim.trace.words import counted, exact
+from dosim.views.figures import check_width, new_figure, theme_of
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
-from dosim.views.style import DARK, LIGHT, LOOKS, Theme
+from dosim.views.style import LOOKS, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,9 +81,8 @@ def panels(
     x_label: str = "seconds of simulated time",
 ) -> Figure:
     """A Figure of several traces below one another, on one scale of time."""
-    if width < 4:
-        raise ValueError(f"width={width:g} is too narrow for a timeline: give at least 4 inches.")
-    theme = DARK if dark else LIGHT
+    check_width(width, "timeline")
+    theme = theme_of(dark)
     lanes = [read_lanes(panel.trace, panel.requests, panel.names, (panel.start_us, panel.end_us)) for panel in shown]
     titles = [_title(panel, drawn, width) for panel, drawn in zip(shown, lanes, strict=True)]
     handles = _legend_handles(lanes, theme)
@@ -95,7 +91,7 @@ def panels(
         (_LINE_IN * len(title) + 0.08, _LANE_IN * len(drawn.all)) for drawn, title in zip(lanes, titles, strict=True)
     ]
     height = top_in + sum(map(sum, heights)) + _TICKS_IN * len(shown) + _FOOT_IN
-    figure: Any = _figure_class()(figsize=(width, height), facecolor=theme.paper)
+    figure = new_figure(width, height, dark=dark, what="timeline")
     if heading:
         style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink, "parse_math": False}
         figure.text(0.1 / width, 1 - 0.1 / height, heading, **style)
@@ -115,36 +111,6 @@ def panels(
     figure.alt = "\n".join(_alt(panel, drawn) for panel, drawn in zip(shown, lanes, strict=True))
     drawing: Figure = figure
     return drawing
-
-
-def save_png(figure: Figure, path: str | Path) -> None:
-    """Write the figure as PNG, without the date or any name of a tool: same picture, same bytes. Raises OSError."""
-    figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
-
-
-@cache
-def _figure_class() -> Any:
-    """`matplotlib.figure.Figure` with words for those who cannot see it, which shows itself in a notebook."""
-    from matplotlib.figure import Figure
-
-    class TimelineFigure(Figure):
-        """A timeline; `alt` tells what it shows."""
-
-        alt: str = ""
-
-        def _repr_html_(self) -> str:
-            from html import escape
-
-            file = io.BytesIO()
-            self.savefig(file, format="png", dpi=96, metadata={"Software": None})
-            data = base64.b64encode(file.getvalue()).decode("ascii")
-            return f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{data}">'
-
-        def __repr__(self) -> str:
-            inches = self.get_size_inches()
-            return f"<timeline, {inches[0]:g} by {inches[1]:.1f} inches>"
-
-    return TimelineFigure
 
 
 # -- layout

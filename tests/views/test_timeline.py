@@ -15,8 +15,8 @@ import pytest
 import dosim
 from dosim import Simulation
 from dosim.views import Panel, panels, read_lanes, timeline
+from dosim.views.figures import save_png
 from dosim.views.style import LOOKS
-from dosim.views.timelines import save_png
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 

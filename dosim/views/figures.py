@@ -1,0 +1,72 @@
+"""What every picture has: a Figure that shows itself in a notebook and says in words what it shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dosim.trace import Trace
+from dosim.views.style import DARK, LIGHT, Theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def trace_of(source: object) -> Trace:
+    """The trace of a simulation, or the trace itself. Raises TypeError for anything else."""
+    trace = getattr(source, "trace", source)
+    if not isinstance(trace, Trace):
+        raise TypeError(
+            f"{source!r} is neither a simulation nor a trace: give sim, sim.trace or Trace.from_jsonl(path)."
+        )
+    return trace
+
+
+def check_width(width: float, what: str, least: float = 4) -> None:
+    """Raise ValueError for a picture that would be narrower than `least` inches."""
+    if width < least:
+        raise ValueError(f"width={width:g} is too narrow for a {what}: give at least {least:g} inches.")
+
+
+def new_figure(width: float, height: float, *, dark: bool = False, what: str = "figure") -> Any:
+    """An empty Figure, in inches, on light or dark paper. Set its `alt`: what it shows, in words."""
+    figure = _figure_class()(figsize=(width, height), facecolor=theme_of(dark).paper)
+    figure.what = what
+    return figure
+
+
+def theme_of(dark: bool) -> Theme:
+    """The colours of dark or of light paper."""
+    return DARK if dark else LIGHT
+
+
+def save_png(figure: Figure, path: str | Path) -> None:
+    """Write the figure as PNG, without the date or any name of a tool: same picture, same bytes. Raises OSError."""
+    figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+
+
+@cache
+def _figure_class() -> Any:
+    from matplotlib.figure import Figure
+
+    class SaidFigure(Figure):
+        """A figure with words for those who cannot see it."""
+
+        alt: str = ""
+        what: str = "figure"
+
+        def _repr_html_(self) -> str:
+            file = io.BytesIO()
+            self.savefig(file, format="png", dpi=96, metadata={"Software": None})
+            data = base64.b64encode(file.getvalue()).decode("ascii")
+            return f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{data}">'
+
+        def __repr__(self) -> str:
+            inches = self.get_size_inches()
+            return f"<{self.what}, {inches[0]:g} by {inches[1]:.1f} inches>"
+
+    return SaidFigure
