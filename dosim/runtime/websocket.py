@@ -353,15 +353,17 @@ class WebSocketEnd(JsInterface):
     def send_frame(self, frame: Frame, at_us: int) -> None:
         """The frame leaves now."""
         world, connection = self._connection.world, self._connection
-        if frame.kind != "error":
-            detail = (connection.number, frame.kind, frame.size_bytes)
-            frame.last = world.emit(at_us, "frame", self.label, 0, frame.last, detail)
         faults = world.faults
-        if faults is not None and frame.kind != "lost" and connection.is_cut(faults):
+        cut = faults is not None and frame.kind != "lost" and connection.is_cut(faults)
+        arrive_us = None if cut else max(at_us + connection.delay_us(), self.peer.last_arrival_us)
+        if frame.kind != "error":
+            detail = (connection.number, frame.kind, frame.size_bytes, arrive_us)
+            frame.last = world.emit(at_us, "frame", self.label, 0, frame.last, detail)
+        if arrive_us is None:
             for end in (self, self.peer):  # both sides notice, some time
                 end._expect(at_us + LOST_NOTICED_US, Frame(end.peer, "lost", None, LOST_CODE, LOST_REASON))
             return
-        self.peer._expect(max(at_us + connection.delay_us(), self.peer.last_arrival_us), frame)
+        self.peer._expect(arrive_us, frame)
 
     def _expect(self, arrival_us: int, frame: Frame) -> None:
         """A frame is on its way here, behind those that are."""
