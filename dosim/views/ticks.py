@@ -62,6 +62,17 @@ def lasted(us: int) -> str:
     return exact(us) if us < MINUTE else moment(us, SECOND)
 
 
+def roughly(us: int) -> str:
+    """A duration in its two largest units, rounded down: "950 ms", "1.9 s", "3 d 4 h"."""
+    if us < SECOND:
+        return f"{us // MS} ms" if us >= MS else f"{us} µs"
+    if us < 10 * SECOND:
+        return f"{us // (SECOND // 10) / 10:g} s"
+    unit = next((size for size in (DAY, HOUR, MINUTE) if us >= size), SECOND)
+    step = {DAY: HOUR, HOUR: MINUTE}.get(unit, SECOND)
+    return moment(us // step * step, SECOND)
+
+
 def size_text(size_bytes: int) -> str:
     """A size for people: "21 B", "1.5 kB", "3 MB"."""
     if size_bytes < 1000:
