@@ -90,7 +90,7 @@ def read_diagram(
     diagram.lives = {actor: known[actor] for actor in actors if actor in known}
     last_us = max((m.end_us for m in shown), default=0) if diagram.left_out else end_us
     told = _told(trace, shown, diagram, (start_us, last_us), clocks)
-    counts = _counts(trace, actors) if clocks else {}
+    counts = _counts(trace, sent, actors, told[-1].t_us) if clocks and told else {}
     _lay(diagram, told, counts)
     return diagram
 
@@ -190,11 +190,13 @@ def _told(
     return found
 
 
-def _counts(trace: Trace, actors: Sequence[str]) -> dict[tuple[int, str, str], tuple[int, ...]]:
+def _counts(
+    trace: Trace, sent: list[Message], actors: Sequence[str], until_us: int
+) -> dict[tuple[int, str, str], tuple[int, ...]]:
     """(record, host, text) of every event -> its clock, for these actors in their order."""
     return {
         (told.seq, told.host, told.text): tuple(told.clock.get(actor, 0) for actor in actors)
-        for told in vector_clocks(trace)
+        for told in vector_clocks(trace, sent=sent, hosts=frozenset(actors), until_us=until_us)
     }
 
 
