@@ -19,6 +19,7 @@ from dosim.trace.parts import PARTS, part_of
 from dosim.trace.segments import by_request
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact, rounded
+from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
 from dosim.views.scales import MOST_POINTS, Limits, chosen_limits, kept_note, log_ticks, sentences, thinned, time_ticks
 from dosim.views.style import LOOKS, Look, Theme
@@ -289,20 +290,16 @@ class _Picture:
             )
             if by == name or (by is None and self.data.samples)
         ]
-        head_in = 0.62
-        height = head_in + sum(body + self._between(draw) for body, draw in panels)
+        heading, lines = title or "How long requests took", wrapped([self._says(by)], width)
+        height = head_in(lines) + sum(body + self._between(draw) for body, draw in panels)
         figure = new_figure(width, height, dark=dark, what="latency")
-        style: dict[str, Any] = {"va": "top", "color": self.theme.ink, "parse_math": False}
-        heading = title or "How long requests took"
-        figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=12, fontweight="bold", **style)
-        says = self._says(by)
-        figure.text(0.1 / width, 1 - 0.34 / height, says, fontsize=8.5, wrap=True, **style)
+        write_head(figure, heading, lines, self.theme)
         left = min(0.3, (0.3 + 0.078 * self._longest_label(by)) / width)
-        y_in = height - head_in
+        y_in = height - head_in(lines)
         for body, draw in panels:
             y_in -= 0.28 + body
             axes = figure.add_axes((left, y_in / height, 1 - left - 0.25 / width, body / height))
-            self._dress(axes)
+            dress(axes, self.theme, grid="x", left=False)
             if self.data.samples:
                 draw(axes)
             else:
@@ -332,15 +329,6 @@ class _Picture:
     def _shown_cities(self) -> list[tuple[str, Latencies]]:
         return list(self.data.by_city.items())[:MOST_CITIES]
 
-    def _dress(self, axes: Any) -> None:
-        axes.set_facecolor(self.theme.paper)
-        axes.tick_params(colors=self.theme.ink, length=3, labelsize=8.5)
-        axes.grid(visible=True, axis="x", color=self.theme.faint, linewidth=0.6)
-        axes.set_axisbelow(True)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(self.theme.faint)
-
     def _time_axis(self, axes: Any) -> None:
         low, high = self.limits.x
         if self.log:
@@ -349,9 +337,6 @@ class _Picture:
         ticks = log_ticks(low, high) if self.log else time_ticks(low, high)
         axes.set_xticks([at for at, _ in ticks], [words for _, words in ticks], minor=False)
         axes.set_xticks([], minor=True)
-
-    def _titled(self, axes: Any, text: str) -> None:
-        axes.set_title(text, loc="left", fontsize=9.5, fontweight="bold", color=self.theme.ink, pad=5, parse_math=False)
 
     def _nothing(self, axes: Any) -> None:
         """An empty panel."""
@@ -362,7 +347,7 @@ class _Picture:
 
     def _distribution(self, axes: Any) -> None:
         values = self.data.values_us
-        self._titled(axes, "Share of requests answered by then")
+        titled(axes, "Share of requests answered by then", self.theme)
         self._time_axis(axes)
         chosen = self._chosen()
         x = [self.limits.x[0], *(max(values[at], self.limits.x[0]) for at in chosen), self.limits.x[1]]
@@ -394,7 +379,7 @@ class _Picture:
 
     def _segments(self, axes: Any) -> None:
         groups = self._groups()
-        self._titled(axes, "What they waited for: mean of each part")
+        titled(axes, "What they waited for: mean of each part", self.theme)
         names = [part for part in PARTS if any(part in group.parts_us for group in groups)]
         longest = max((sum(group.parts_us.values()) for group in groups), default=1.0)
         for at, group in enumerate(groups):
@@ -414,7 +399,7 @@ class _Picture:
         axes.set_yticks(range(len(groups)), [_group_label(group) for group in groups])
         ticks = time_ticks(0, longest)
         axes.set_xticks([at for at, _ in ticks], [words for _, words in ticks])
-        handles = [self._patch(LOOKS[PART_LOOKS[part]], part) for part in names]
+        handles = [patch(LOOKS[PART_LOOKS[part]], part, self.theme) for part in names]
         axes.legend(
             handles=handles,
             loc="upper left",
@@ -428,7 +413,7 @@ class _Picture:
         )
 
     def _stretch(self, axes: Any, at: int, x: float, us: float, look: Look) -> None:
-        colour = self.theme.ink if look.colour == "#000000" else look.colour
+        colour = ink_of(look, self.theme)
         axes.barh(
             at, us, left=x, height=0.66, color=colour, hatch=look.hatch, edgecolor=self.theme.paper, linewidth=0.4
         )
@@ -437,16 +422,12 @@ class _Picture:
         box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
         axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color="#1A1A1A", bbox=box, zorder=4)
 
-    def _patch(self, look: Look, words: str) -> Any:
-        from matplotlib.patches import Patch
-
-        colour = self.theme.ink if look.colour == "#000000" else look.colour
-        return Patch(facecolor=colour, hatch=look.hatch, edgecolor=self.theme.paper, label=words)
-
     def _cities(self, axes: Any) -> None:
         cities = self._shown_cities()
         more = len(self.data.by_city) - len(cities)
-        self._titled(axes, "By city" + (f": the {len(cities)} fastest of {len(self.data.by_city)}" if more else ""))
+        titled(
+            axes, "By city" + (f": the {len(cities)} fastest of {len(self.data.by_city)}" if more else ""), self.theme
+        )
         self._time_axis(axes)
         for at, (_, each) in enumerate(cities):
             marks = each.marked_us
@@ -466,18 +447,7 @@ class _Picture:
             Line2D([], [], color=colour, marker=marker, linestyle="", label=f"p{name}")
             for name, (marker, colour) in MARKED.items()
         ]
-        axes.legend(
-            handles=handles,
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            ncols=4,
-            frameon=False,
-            fontsize=8.5,
-            labelcolor=self.theme.ink,
-            borderaxespad=0.2,
-            handletextpad=0.2,
-            columnspacing=1.0,
-        )
+        legend_above(axes, self.theme, handles)
 
     # -- words
 

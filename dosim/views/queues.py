@@ -6,6 +6,7 @@ constructor), and is inside from then until its handler ends. `Backlog` are the 
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosim.trace import Trace
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded
+from dosim.views.charts import dress, head_in, legend_above, titled, wrapped, write_head
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
 from dosim.views.scales import (
     MOST_POINTS,
@@ -217,7 +219,7 @@ class Backlog:
     def limits(self) -> Limits:
         """From the first arrival to the last change, and up to the most that were there at once."""
         most = max((waiting + inside for _, waiting, inside in self.steps), default=1)
-        first_us, last_us = self.span_us
+        first_us, last_us = self.span_us if self.steps else (0, 1_000_000)
         return Limits("queue", (first_us, max(last_us, first_us + 1)), (0, max(1, most)))
 
     def __repr__(self) -> str:
@@ -226,7 +228,7 @@ class Backlog:
         wait = "" if self.mean_wait_us is None else f", mean wait {rounded(self.mean_wait_us)}"
         return (
             f"<backlog of {self.label}: {counted(len(self), 'request')}, at most {self.most_waiting} waiting,"
-            f" utilisation {self.utilisation:.0%}{wait}>"
+            f" utilisation {_percent(self.utilisation)}{wait}>"
         )
 
     def _repr_html_(self) -> str:
@@ -239,7 +241,7 @@ class Backlog:
             ("requests", f"{len(self):,}"),
             ("arrivals", "" if rate is None else f"{rate:,.3g} per second"),
             ("mean time inside", "" if service_us is None else rounded(service_us)),
-            ("utilisation", f"{self.utilisation:.1%}"),
+            ("utilisation", _percent(self.utilisation)),
             ("most waiting", f"{self.most_waiting:,}"),
             ("most inside", f"{self.most_inside:,}"),
             ("mean wait", "" if wait_us is None else rounded(wait_us)),
@@ -368,19 +370,18 @@ class _Picture:
             self.steps, self.window_us = highest_in_windows(data.steps, _WINDOWS)
 
     def drawn(self, width: float, dark: bool, title: str) -> Figure:
-        height = 4.6
-        figure = new_figure(width, height, dark=dark, what="queue")
-        style: dict[str, Any] = {"va": "top", "color": self.theme.ink, "parse_math": False}
         heading = title or (f"Who waits at {self.data.label}" if self.data.label else "Who waits")
-        figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=12, fontweight="bold", **style)
-        for number, line in enumerate(self._says()):
-            figure.text(0.1 / width, 1 - (0.36 + 0.17 * number) / height, line, fontsize=8.5, **style)
+        lines = wrapped(self._says(), width)
+        body_in = 3.75
+        height = head_in(lines) + body_in
+        figure = new_figure(width, height, dark=dark, what="queue")
+        write_head(figure, heading, lines, self.theme)
         left, split = 0.55 / width, 0.66
-        depth = figure.add_axes((left, 2.0 / height, split - left, 1.5 / height))
+        depth = figure.add_axes((left, 1.9 / height, split - left, 1.5 / height))
         busy = figure.add_axes((left, 0.45 / height, split - left, 0.75 / height), sharex=depth)
-        beside = figure.add_axes((split + 0.75 / width, 0.45 / height, 1 - split - 0.95 / width, 3.05 / height))
+        beside = figure.add_axes((split + 0.75 / width, 0.45 / height, 1 - split - 1.05 / width, 2.95 / height))
         for axes in (depth, busy, beside):
-            self._dress(axes)
+            dress(axes, self.theme)
         self._depth(depth)
         self._utilisation(busy)
         self._theory(beside)
@@ -389,26 +390,13 @@ class _Picture:
         drawing: Figure = figure
         return drawing
 
-    def _dress(self, axes: Any) -> None:
-        axes.set_facecolor(self.theme.paper)
-        axes.tick_params(colors=self.theme.ink, length=3, labelsize=8.5)
-        axes.grid(visible=True, color=self.theme.faint, linewidth=0.6)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        for side in ("bottom", "left"):
-            axes.spines[side].set_color(self.theme.faint)
-
-    def _titled(self, axes: Any, text: str) -> None:
-        axes.set_title(text, loc="left", fontsize=9.5, fontweight="bold", color=self.theme.ink, pad=5, parse_math=False)
-
     def _moments(self, axes: Any) -> None:
         axes.set_xlim(*self.limits.x)
         ticks = time_ticks(*self.limits.x, most=7)
         axes.set_xticks([at for at, _ in ticks], [words for _, words in ticks])
 
     def _depth(self, axes: Any) -> None:
-        self._titled(axes, "Requests at the object")
+        titled(axes, "Requests at the object", self.theme)
         self._moments(axes)
         low, high = self.limits.y
         axes.set_ylim(low, high * 1.06)
@@ -425,18 +413,10 @@ class _Picture:
         axes.fill_between(x, inside, both, facecolor=queued.colour, hatch=queued.hatch, label="waiting", **style)
         axes.fill_between(x, 0, inside, facecolor=within.colour, hatch=within.hatch, label="inside", **style)
         axes.step(x, both, where="post", color=self.theme.ink, linewidth=0.8)
-        axes.legend(
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            ncols=2,
-            frameon=False,
-            fontsize=8.5,
-            labelcolor=self.theme.ink,
-            borderaxespad=0.2,
-        )
+        legend_above(axes, self.theme)
 
     def _utilisation(self, axes: Any) -> None:
-        self._titled(axes, "Utilisation: share of the time in which somebody is inside")
+        titled(axes, "Utilisation: share of the time in which somebody is inside", self.theme)
         self._moments(axes)
         axes.set_ylim(0, 1.06)
         axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
@@ -448,7 +428,7 @@ class _Picture:
 
     def _theory(self, axes: Any) -> None:
         theory, wait_us, offered = self.data.theory, self.data.mean_wait_us, self.data.offered
-        self._titled(axes, "Mean wait beside theory" if theory else "No theory applies")
+        titled(axes, "Mean wait beside theory" if theory else "No theory applies", self.theme)
         if theory is None or offered is None or wait_us is None:
             axes.set_xticks([])
             axes.set_yticks([])
@@ -457,7 +437,7 @@ class _Picture:
             style = {"va": "top", "fontsize": 9, "color": self.theme.ink, "transform": axes.transAxes}
             axes.text(0, 0.97, _wrapped(f"{self.data.why[:1].upper()}{self.data.why[1:]}."), parse_math=False, **style)
             if wait_us is not None:
-                axes.text(0, 0.55, f"Measured mean wait: {rounded(wait_us)}", **style)
+                axes.text(0, 0.76, f"Measured mean wait: {rounded(wait_us)}", **style)
             return
         shares = [k / 200 for k in range(197)]
         curve = [mean_wait_us(theory.model, theory.service_us, share, theory.variation) for share in shares]
@@ -506,7 +486,7 @@ class _Picture:
             else ""
         )
         first = sentences((_counts(data), others, data.note))
-        return [first, sentences((_theory_told(data), windows))]
+        return [first, _theory_told(data), windows]
 
     def _alt(self) -> list[str]:
         data = self.data
@@ -514,7 +494,7 @@ class _Picture:
         if data.visits:
             lines.append(
                 f"At most {data.most_waiting:,} waited and at most {data.most_inside:,} were inside at once;"
-                f" somebody was inside {data.utilisation:.1%} of the time."
+                f" somebody was inside {_percent(data.utilisation)} of the time."
             )
         return lines
 
@@ -549,11 +529,13 @@ def _theory_told(data: Backlog) -> str:
     measured = "" if data.mean_wait_us is None else f" {rounded(data.mean_wait_us)} was measured."
     return (
         f"{data.theory.model} says a mean wait of {rounded(data.theory.wait_us)} at utilisation"
-        f" {data.theory.utilisation:.1%} ({data.why});{measured}"
+        f" {_percent(data.theory.utilisation)} ({data.why});{measured}"
     )
 
 
-def _wrapped(text: str) -> str:
-    import textwrap
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
 
+
+def _wrapped(text: str) -> str:
     return "\n".join(textwrap.wrap(text, 38))

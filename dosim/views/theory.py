@@ -51,9 +51,7 @@ def mean_wait_us(model: str, service_us: float, utilisation: float, variation: f
     if service_us <= 0:
         raise ValueError(f"service_us={service_us!r} is not possible: give microseconds above 0.")
     if not 0 <= utilisation < 1:
-        raise ValueError(
-            f"utilisation={utilisation!r}: give 0 or more and below 1; at 1 a line grows for ever."
-        )
+        raise ValueError(f"utilisation={utilisation!r}: give 0 or more and below 1; at 1 a line grows for ever.")
     if model == "D/D/1":
         return 0.0
     squared = {"M/D/1": 0.0, "M/M/1": 1.0}.get(model, variation)
