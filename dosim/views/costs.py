@@ -49,6 +49,8 @@ SERIES: Final = (
     Look("#CC79A7", "||", 0.8, ""),
     Look("#999999", "oo", 0.8, ""),
 )
+#: The same for lines: lengths of dash and gap, none for a line without gaps.
+DASHES: Final[tuple[tuple[float, ...], ...]] = ((), (5, 2), (2, 2), (6, 2, 1, 2), (1, 1), (8, 3), (3, 1, 1, 1, 1, 1))
 ELSE: Final = "everything else"
 
 Series = tuple[float, ...]
@@ -82,13 +84,13 @@ class Costs:
 
     @property
     def limits(self) -> Limits:
-        """The whole run, up to all dollars together; on the free plan to the allowance, or to the largest share."""
-        ends = (0, max(1, self.moments_us[-1]))
+        """The whole run, up to all dollars together; on the free plan to the largest share, or all of it if near."""
+        ends = (0, self.moments_us[-1] or 1_000_000)
         if self.plan == "paid":
             top = sum(values[-1] for values in self.lines.values())
             return Limits("costs", ends, (0, top or 1e-6))
         largest = max((max(values) for values in self.shares.values()), default=0.0)
-        return Limits("free allowance", ends, (0, max(1.0, largest)))
+        return Limits("free allowance", ends, (0, max(1.0, largest) if largest > 0.4 else largest * 1.15 or 1.0))
 
     def __repr__(self) -> str:
         return f"<costs of {stretch(self.moments_us[-1])}: {_said_usd(self)}>"
@@ -204,8 +206,9 @@ def _moments(raws: Sequence[Any], objects: int) -> list[int]:
     last_us = max((raw[0] for raw in raws), default=0)
     count = max(24, min(_MOMENTS, _READS // max(1, objects)))
     days = last_us // DAY_US
-    midnights = [day * DAY_US - 1 for day in range(1, days + 1)] if days <= _MOST_MIDNIGHTS else []
-    return sorted({0, *(last_us * k // count for k in range(1, count + 1)), *midnights})
+    midnights = [day * DAY_US for day in range(1, days + 1)] if days <= _MOST_MIDNIGHTS else []
+    before = [moment - 1 for moment in midnights]
+    return sorted({0, *(last_us * k // count for k in range(1, count + 1)), *before, *midnights})
 
 
 def _settled_us(raws: Sequence[Any]) -> list[int]:
@@ -320,7 +323,7 @@ class _Picture:
         height = head_in(lines) + 4.55
         figure = new_figure(width, height, dark=dark, what="costs")
         write_head(figure, heading, lines, self.theme)
-        left, right = 0.85 / width, 0.62
+        left, right = 0.85 / width, 0.66
         usd = figure.add_axes((left, 2.45 / height, right - left, 1.8 / height))
         held = figure.add_axes((left, 0.4 / height, right - left, 1.35 / height), sharex=usd)
         for axes in (usd, held):
@@ -347,10 +350,12 @@ class _Picture:
         if self.money:
             self._stacked(axes, shown)
         else:
-            axes.axhline(1, color=self.theme.ink, linewidth=1, linestyle="--")
-            for (_, values), look in zip(shown, SERIES, strict=False):
-                axes.plot(self.data.moments_us, values, color=look.colour, linewidth=1.8)
-        self._legend(axes, [f"{what}  {self.data.told(what, values)}" for what, values in shown])
+            if top >= 1 and shown:
+                axes.axhline(1, color=self.theme.ink, linewidth=1, linestyle=(0, (1, 3)))
+            for (_, values), look, dashes in zip(shown, SERIES, DASHES, strict=False):
+                style = {"color": look.colour, "linewidth": 1.8, "linestyle": (0, dashes) if dashes else "-"}
+                axes.plot(self.data.moments_us, values, **style)
+        self._legend(axes, [f"{what}  {self.data.told(what, values)}" for what, values in shown], lines=not self.money)
 
     def _holders(self, axes: Any) -> None:
         shown = chosen_series(self.data.held_s)
@@ -369,17 +374,18 @@ class _Picture:
             above = tuple(map(sum, zip(below, values, strict=True)))
             style = {"facecolor": ink_of(look, self.theme), "hatch": look.hatch, "edgecolor": self.theme.paper}
             axes.fill_between(moments, below, above, linewidth=0, **style)
-            axes.plot(moments, above, color=self.theme.paper, linewidth=0.6)
             below = above
 
-    def _legend(self, axes: Any, words: Sequence[str]) -> None:
+    def _legend(self, axes: Any, words: Sequence[str], *, lines: bool = False) -> None:
         if not words:
+            axes.set_yticks([])
             style = {"ha": "center", "va": "center", "color": self.theme.ink, "transform": axes.transAxes}
             axes.text(0.5, 0.5, "Nothing so far", **style)
             return
-        handles = [patch(look, text, self.theme) for look, text in zip(SERIES, words, strict=False)]
+        make = self._line if lines else lambda look, _, text: patch(look, text, self.theme)
+        handles = [make(look, dashes, text) for look, dashes, text in zip(SERIES, DASHES, words, strict=False)]
         axes.legend(
-            handles=handles[::-1] if self.money else handles,
+            handles=handles if lines else handles[::-1],
             loc="center left",
             bbox_to_anchor=(1.01, 0.5),
             frameon=False,
@@ -387,6 +393,15 @@ class _Picture:
             labelcolor=self.theme.ink,
             borderaxespad=0.2,
         )
+
+    @staticmethod
+    def _line(look: Look, dashes: tuple[float, ...], words: str) -> Any:
+        from matplotlib.lines import Line2D
+
+        line = Line2D([], [], color=look.colour, linewidth=1.8, label=words)
+        if dashes:
+            line.set_linestyle((0, dashes))
+        return line
 
     # -- words
 
