@@ -219,14 +219,16 @@ def costs_svg(
     if pinned is not None:
         legend += [Entry("ghost", "", f"pinned run {said(max(_top(pinned)))}")]
     until = f"in {rounded(data.moments_us[-1])}"
-    used = f"{said(_top(data)[-1])} at list prices {until}" if money else f"Of a free day's allowance, {until}"
+    used = (
+        f"costs {until}: {said(_top(data)[-1])} at list prices" if money else f"uses {until} of a free day's allowance"
+    )
     sheet = Sheet(
-        title or f"What the run costs: {used}",
-        sentences((f"{used}.", *(f"{entry.words}." for entry in legend), *map(str, data.bill.exceeded[:3]))),
+        title or f"What the run {used}",
+        sentences((f"The run {used}.", *(f"{entry.words}." for entry in legend), *map(str, data.bill.exceeded[:3]))),
         x=within.x,
         y=within.y,
         x_ticks=time_ticks(*within.x, most=6),
-        y_ticks=[(at, said(at)) for at in plain_ticks(within.y[1])],
+        y_ticks=[(at, said(at)) for at in plain_ticks(within.y[1])] if data.series else [],
         legend=legend,
         width=width,
         height=height,
@@ -263,4 +265,4 @@ def _top(data: Costs) -> tuple[float, ...]:
 
 def _short(what: str) -> str:
     """A line's name where there is little room."""
-    return what.replace("Durable Objects ", "").replace("Workers requests", "Worker requests")
+    return what.replace("Durable Objects ", "object ").replace("Workers requests", "Worker requests")

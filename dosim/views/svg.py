@@ -196,8 +196,8 @@ class Sheet:
 
 def checked_size(width: int, height: int) -> tuple[int, int]:
     """Pixels of a chart. Raises ValueError for one that would hold nothing."""
-    if width < 240 or height < 100:
-        raise ValueError(f"width={width!r}, height={height!r}: give at least 240 by 100 pixels.")
+    if width < 360 or height < 120:
+        raise ValueError(f"width={width!r}, height={height!r}: give at least 360 by 120 pixels.")
     return width, height
 
 
