@@ -43,6 +43,11 @@ NO_CODE = 1005
 _FORBIDDEN_CODES = frozenset((1004, 1005, 1006, 1015))
 _REASON_BYTES = 123
 _NOT_ACCEPTED = "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages."
+#: Of an end whose other end is in use. Source: workerd io/actor `acceptWebSocket`; not among the recorded cases.
+_PAIRED = (
+    "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a"
+    " Response."
+)
 _MIXED = "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`"
 
 CONNECTING, OPEN, CLOSING, CLOSED = 0, 1, 2, 3
@@ -247,6 +252,8 @@ class WebSocketEnd(JsInterface):
         """Raises what `ctx.acceptWebSocket` raises for an end that was accepted in whatever way (recorded)."""
         if self.accepted:
             raise JsException(_MIXED)
+        if self.peer.accepted or self._connection.legs:
+            raise JsException(_PAIRED)
 
     def check_sendable(self) -> None:
         """Raises TypeError for an end that cannot be given away in a response any more."""
@@ -353,15 +360,17 @@ class WebSocketEnd(JsInterface):
     def send_frame(self, frame: Frame, at_us: int) -> None:
         """The frame leaves now."""
         world, connection = self._connection.world, self._connection
-        if frame.kind != "error":
-            detail = (connection.number, frame.kind, frame.size_bytes)
-            frame.last = world.emit(at_us, "frame", self.label, 0, frame.last, detail)
         faults = world.faults
-        if faults is not None and frame.kind != "lost" and connection.is_cut(faults):
+        cut = faults is not None and frame.kind != "lost" and connection.is_cut(faults)
+        arrive_us = None if cut else max(at_us + connection.delay_us(), self.peer.last_arrival_us)
+        if frame.kind != "error":
+            detail = (connection.number, frame.kind, frame.size_bytes, arrive_us)
+            frame.last = world.emit(at_us, "frame", self.label, 0, frame.last, detail)
+        if arrive_us is None:
             for end in (self, self.peer):  # both sides notice, some time
                 end._expect(at_us + LOST_NOTICED_US, Frame(end.peer, "lost", None, LOST_CODE, LOST_REASON))
             return
-        self.peer._expect(max(at_us + connection.delay_us(), self.peer.last_arrival_us), frame)
+        self.peer._expect(arrive_us, frame)
 
     def _expect(self, arrival_us: int, frame: Frame) -> None:
         """A frame is on its way here, behind those that are."""

@@ -36,7 +36,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "result": ("ok",),
     # a WebSocket: an end is accepted (how: hibernatable, accept, client), frames leave, an answer without an event
     "socket": ("socket", "how", "tags"),
-    "frame": ("socket", "what", "size_bytes"),
+    "frame": ("socket", "what", "size_bytes", "arrive_us"),  # arrive_us None: it is lost
     "auto_response": ("socket",),
     "cut_off": ("after_ms",),
     # an object's life
