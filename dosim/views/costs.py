@@ -23,7 +23,7 @@ from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded, stretch
 from dosim.views.charts import dress, head_in, ink_of, patch, titled, wrapped, write_head
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
-from dosim.views.scales import Limits, chosen_limits, kept_note, plain_ticks, time_ticks
+from dosim.views.scales import Limits, chosen_limits, kept_note, percent_text, plain_ticks, time_ticks
 from dosim.views.style import Look, Theme
 
 if TYPE_CHECKING:
@@ -118,11 +118,6 @@ def usd_text(usd: float) -> str:
     if abs(usd) >= 1:
         return f"${usd:,.2f}"
     return f"${Decimal(f'{usd:.3g}'):f}" if usd else "$0"
-
-
-def percent_text(share: float) -> str:
-    """A share with three digits: "12.3 %"."""
-    return f"{float(f'{share * 100:.3g}'):,.10g} %"
 
 
 def read_costs(source: object, *, plan: str = "paid", prices: object = None) -> Costs:

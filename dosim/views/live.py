@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from dosim.trace.words import counted, rounded
-from dosim.views.costs import DASHES, SERIES, Costs, chosen_series, percent_text, read_costs, usd_text
+from dosim.views.costs import DASHES, SERIES, Costs, chosen_series, read_costs, usd_text
 from dosim.views.latencies import MARKED, Latencies, read_latencies
 from dosim.views.queues import Backlog, read_backlog
 from dosim.views.scales import (
@@ -18,6 +18,7 @@ from dosim.views.scales import (
     chosen_limits,
     highest_in_windows,
     log_ticks,
+    percent_text,
     plain_ticks,
     sentences,
     thinned,

@@ -25,6 +25,7 @@ from dosim.views.scales import (
     chosen_limits,
     highest_in_windows,
     kept_note,
+    percent_text,
     plain_ticks,
     sentences,
     time_ticks,
@@ -194,7 +195,7 @@ class Backlog:
         if self.offered is None or not self.service_us:
             why = "its code takes no time" if self.service_us == 0 else "too little was measured"
             return None, f"{why}, so there is no utilisation"
-        model, why = model_of(self.gaps_us, self.services_us)
+        model, why = model_of(self.gaps_us, () if self._service_us is not None else self.services_us)
         if self._model is not None:
             model, why = self._model, "as you chose"
         if self.offered >= 1:
@@ -228,7 +229,7 @@ class Backlog:
         wait = "" if self.mean_wait_us is None else f", mean wait {rounded(self.mean_wait_us)}"
         return (
             f"<backlog of {self.label}: {counted(len(self), 'request')}, at most {self.most_waiting} waiting,"
-            f" utilisation {_percent(self.utilisation)}{wait}>"
+            f" utilisation {percent_text(self.utilisation)}{wait}>"
         )
 
     def _repr_html_(self) -> str:
@@ -241,7 +242,7 @@ class Backlog:
             ("requests", f"{len(self):,}"),
             ("arrivals", "" if rate is None else f"{rate:,.3g} per second"),
             ("mean time inside", "" if service_us is None else rounded(service_us)),
-            ("utilisation", _percent(self.utilisation)),
+            ("utilisation", percent_text(self.utilisation)),
             ("most waiting", f"{self.most_waiting:,}"),
             ("most inside", f"{self.most_inside:,}"),
             ("mean wait", "" if wait_us is None else rounded(wait_us)),
@@ -412,7 +413,8 @@ class _Picture:
         style = {"step": "post", "edgecolor": self.theme.paper, "linewidth": 0.0}
         axes.fill_between(x, inside, both, facecolor=queued.colour, hatch=queued.hatch, label="waiting", **style)
         axes.fill_between(x, 0, inside, facecolor=within.colour, hatch=within.hatch, label="inside", **style)
-        axes.step(x, both, where="post", color=self.theme.ink, linewidth=0.8)
+        if not self.window_us:
+            axes.step(x, both, where="post", color=self.theme.ink, linewidth=0.8)
         legend_above(axes, self.theme)
 
     def _utilisation(self, axes: Any) -> None:
@@ -486,7 +488,7 @@ class _Picture:
             else ""
         )
         first = sentences((_counts(data), others, data.note))
-        return [first, _theory_told(data), windows]
+        return [line for line in (first, _theory_told(data), windows) if line]
 
     def _alt(self) -> list[str]:
         data = self.data
@@ -494,7 +496,7 @@ class _Picture:
         if data.visits:
             lines.append(
                 f"At most {data.most_waiting:,} waited and at most {data.most_inside:,} were inside at once;"
-                f" somebody was inside {_percent(data.utilisation)} of the time."
+                f" somebody was inside {percent_text(data.utilisation)} of the time."
             )
         return lines
 
@@ -529,12 +531,8 @@ def _theory_told(data: Backlog) -> str:
     measured = "" if data.mean_wait_us is None else f" {rounded(data.mean_wait_us)} was measured."
     return (
         f"{data.theory.model} says a mean wait of {rounded(data.theory.wait_us)} at utilisation"
-        f" {_percent(data.theory.utilisation)} ({data.why});{measured}"
+        f" {percent_text(data.theory.utilisation)} ({data.why});{measured}"
     )
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
 
 
 def _wrapped(text: str) -> str:

@@ -162,6 +162,11 @@ def kept_note(trace: Trace) -> str:
     return ""
 
 
+def percent_text(share: float) -> str:
+    """A share with three digits: "12.3 %"."""
+    return f"{float(f'{share * 100:.3g}'):,.10g} %"
+
+
 def sentences(parts: Iterable[str]) -> str:
     """Those that are not empty, in one paragraph."""
     return " ".join(part for part in parts if part)

@@ -124,15 +124,21 @@ def panels(
 
 def _title(panel: Panel, drawn: Lanes, width: float) -> list[str]:
     """The lines above a panel: its title, then its sentence, wrapped."""
+    more = _left_out(drawn)
+    title = f"{panel.title} ({more})" if panel.title and more else panel.title or more
+    lines = textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))
+    return [title, *lines] if title else lines
+
+
+def _left_out(drawn: Lanes) -> str:
+    """What did not fit."""
     more = ""
     if drawn.requests_left_out:
         more = f"the first {len(drawn.requests)} of {len(drawn.requests) + drawn.requests_left_out} requests"
     if drawn.objects_left_out:
         more += ", " if more else ""
         more += f"the first {len(drawn.objects)} of {len(drawn.objects) + drawn.objects_left_out} objects"
-    title = f"{panel.title} ({more})" if panel.title and more else panel.title or more
-    lines = textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))
-    return [title, *lines] if title else lines
+    return more
 
 
 def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, theme: Theme) -> None:
@@ -351,6 +357,8 @@ def _alt(panel: Panel, drawn: Lanes) -> str:
     said = f"{panel.title}: {panel.claim}" if panel.claim else panel.title
     counts = f"{counted(len(drawn.requests), 'request')} and {counted(len(drawn.objects), 'object')}"
     lines = [said or f"Timeline of {counts}."]
+    if _left_out(drawn):
+        lines.append(f"Drawn: {_left_out(drawn)}.")
     for lane in drawn.requests:
         told = ", ".join(f"{LOOKS[bar.look].words} for {stretch(bar.end_us - bar.start_us)}" for bar in lane.bars)
         lines.append(f"{lane.label}: {told or 'no time at all'}.")
