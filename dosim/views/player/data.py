@@ -7,6 +7,7 @@ the entry before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -15,7 +16,7 @@ from dosim.geography import find_spot, land, routes
 from dosim.trace import Trace
 from dosim.trace.lives import Life, Stretch, lives
 from dosim.trace.messages import OUTSIDE, Message, messages
-from dosim.trace.words import counted, exact
+from dosim.trace.words import exact
 from dosim.views.figures import trace_of
 from dosim.views.player.telling import Roots, tellings
 from dosim.views.player.thinning import thin_lives, thin_messages, thin_moments
@@ -30,6 +31,10 @@ ROLES: Final = ("client", "worker", "object", "service")
 MOST_MESSAGES: Final = 20_000
 #: At most so many alarms, and so many faults.
 MOST_MOMENTS: Final = 2_000
+#: What the data should take together, for a page under 300 kB; what is told of requests gets what the rest leaves,
+#: and never less than the second.
+DATA_CHARACTERS: Final = 222_000
+LEAST_TOLD_CHARACTERS: Final = 20_000
 
 
 def player_data(source: object, *, title: str = "", most_messages: int = MOST_MESSAGES) -> dict[str, Any]:
@@ -59,14 +64,14 @@ def player_data(source: object, *, title: str = "", most_messages: int = MOST_ME
         "objects": [_object(life, ends, texts) for life in alive.values()],
         "alarms": _moment_columns(alarms, ends, texts),
         "faults": _moment_columns(faults, ends, texts),
-        "told": tellings(trace, roots, shown, ends.actor, texts, notes),
     }
     data["span"] = _span(trace, everything, alive)
     data["about"] = _about(everything, alive, alarms, data["span"], ends)
-    data["notes"] = notes
-    data["ends"], data["places"] = ends.rows, ends.places
     data["map"] = _map() if ends.places else None
-    data["texts"] = texts.rows
+    left = DATA_CHARACTERS - len(json.dumps([data, ends.rows, texts.rows], separators=(",", ":")))
+    data["told"] = tellings(trace, roots, shown, ends.actor, max(LEAST_TOLD_CHARACTERS, left), notes)
+    data["notes"] = notes
+    data["ends"], data["places"], data["texts"] = ends.rows, ends.places, texts.rows
     return data
 
 
@@ -171,16 +176,27 @@ def _about(
         return "Nothing happened in this trace."
     asked = sum(m.kind == "request" for m in found)
     clients = sum(row[1] == ROLES.index("client") for row in ends.rows)
-    said = [counted(asked, "request"), counted(clients, "client"), counted(len(alive), "object")]
-    said.append(f"{len(found):,} message{'' if len(found) == 1 else 's'}")
     rung = sum(what == "rings" for _, _, what in alarms)
-    if rung:
-        said.append(counted(rung, "alarm"))
+    counts = {"request": asked, "client": clients, "object": len(alive), "message": len(found), "alarm": rung}
+    said = [_counted(count, word) for word, count in counts.items() if count or word != "alarm"]
     lost, failed = sum(bool(m.lost) for m in found), sum(m.failed for m in found)
     bad = [f"{count:,} {word}" for count, word in ((lost, "lost"), (failed, "failed")) if count]
     return f"{', '.join(said)} in {exact(span[1] - span[0])}." + (
         f" Of the messages {' and '.join(bad)}." if bad else ""
     )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _long(us: int) -> str:
+    """A duration that may be days: "10.25 s", "30 d 00:00:10"."""
+    if us < 120_000_000:
+        return exact(us)
+    seconds = us // 1_000_000
+    days, clock = seconds // 86_400, f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{days} d {clock}" if days else clock
 
 
 def _message_columns(shown: Sequence[Message], ends: _Ends, texts: _Texts, roots: Roots) -> dict[str, Any]:

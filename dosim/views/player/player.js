@@ -41,7 +41,7 @@ function clock(us, span) { // a moment, as exact as the run is long
   if (span < 60e6) return `${s.toFixed(6)} s`;
   const d = Math.floor(s / 86400), h = Math.floor(s / 3600) % 24, m = Math.floor(s / 60) % 60;
   const two = (n) => String(n).padStart(2, "0");
-  const rest = `${two(h)}:${two(m)}:${(s % 60).toFixed(3).padStart(6, "0")}`;
+  const rest = `${two(h)}:${two(m)}:${(s % 60).toFixed(6).padStart(9, "0")}`;
   return span >= 86400e6 ? `${d} d ${rest}` : rest;
 }
 
@@ -223,6 +223,13 @@ function square(c, state, x, y, r, css) {
   else if (state === "hibernated") { c.beginPath(); c.moveTo(x - r * 0.45, y - r * 0.45); c.lineTo(x + r * 0.45, y - r * 0.45); c.lineTo(x - r * 0.45, y + r * 0.45); c.lineTo(x + r * 0.45, y + r * 0.45); c.lineWidth = 1.6; c.strokeStyle = css.ink; c.stroke(); }
 }
 
+// An object that is not there yet: corners of a square.
+function notYet(c, x, y, r, css) {
+  c.lineWidth = 1.2; c.strokeStyle = css.faintInk; c.beginPath();
+  for (const [a, b] of [[-1, -1], [1, -1], [1, 1], [-1, 1]]) { c.moveTo(x + a * r, y + b * r * 0.4); c.lineTo(x + a * r, y + b * r); c.lineTo(x + a * r * 0.4, y + b * r); }
+  c.stroke();
+}
+
 // A stretch of an object's lane.
 function stretch(c, state, x, y, w, h, css) {
   const [colour, share] = STATE_LOOKS[state] || ["", 0.1];
@@ -259,7 +266,7 @@ function viewOf(places, w, h, whole) {
   if (east - west >= 320) { west = -169; east = 191; }
   const middle = Math.max(-35, Math.min(60, (south + north) / 2));
   const stretched = 1 / Math.max(0.5, Math.cos((Math.PI / 180) * Math.min(55, Math.abs(middle))) ** 0.6);
-  let k = Math.min(w / Math.max(40, east - west), h / (stretched * Math.max(18, north - south)));
+  let k = Math.min(w / Math.max(72, east - west), h / (stretched * Math.max(30, north - south)));
   k = Math.max(k, w / 360);
   const left = (west + east) / 2 - w / (2 * k);
   const world = w / k >= 359;
@@ -460,7 +467,7 @@ export function mount(root, data, options = {}) {
     dark = options.dark ?? hostIsDark();
     root.dataset.theme = dark ? "dark" : "light";
     css = dark
-      ? { paper: "#16181C", ink: "#ECECEC", faintInk: "#8B9098", land: "#2B3038", sea: "#16181C", route: "#3D4653", edge: "#0B0C0E", red: "#FF7A2E", band: "#1D2026" }
+      ? { paper: "#16181C", ink: "#ECECEC", faintInk: "#8B9098", land: "#2B3038", sea: "#16181C", route: "#3D4653", edge: "#D8DBE0", red: "#FF7A2E", band: "#1D2026" }
       : { paper: "#FFFFFF", ink: "#1A1A1A", faintInk: "#767B82", land: "#E7EAEE", sea: "#FFFFFF", route: "#CDD4DC", edge: "#1A1A1A", red: COLOURS.red, band: "#F4F5F7" };
   }
 
@@ -476,11 +483,11 @@ export function mount(root, data, options = {}) {
       canvas.style.width = `${width}px`; canvas.style.height = `${h}px`;
       canvas.width = Math.round(width * ratio); canvas.height = Math.round(h * ratio);
     }
-    worldButton.hidden = columns; columnsButton.hidden = !data.map;
-    worldButton.setAttribute("aria-pressed", String(whole)); columnsButton.setAttribute("aria-pressed", String(columns));
     context.font = `11px ${FONT}`;
     const measure = (text) => context.measureText(text).width;
     if (columns) { view = null; scene = inColumns(data, width, height); } else { view = viewOf(data.places, width, height, whole); scene = onMap(data, view, width, height, measure); }
+    worldButton.hidden = columns || (view && view.world && !whole); columnsButton.hidden = !data.map;
+    worldButton.setAttribute("aria-pressed", String(whole)); columnsButton.setAttribute("aria-pressed", String(columns));
     ways.clear();
     base = document.createElement("canvas"); base.width = map.width; base.height = map.height;
     const c = base.getContext("2d");
@@ -564,6 +571,7 @@ export function mount(root, data, options = {}) {
     if (pending) swatch("alarm rings", (c) => glyph(c, "bell", COLOURS.pink, false, 9, 9, 5, css));
     if (trace.alarms.what.some((w) => w !== "rings")) swatch("alarm is set", (c) => glyph(c, "bell", COLOURS.pink, true, 9, 9, 5, css));
     data.states.forEach((state, s) => { if (states.has(s)) swatch(STATE_LOOKS[state][2], (c) => square(c, state, 9, 9, 6.5, css)); });
+    if (objects.some((o) => o.start[0] > from)) swatch("not there yet", (c) => notYet(c, 9, 9, 6.5, css));
   }
 
   // -- messages on their way
@@ -692,6 +700,13 @@ export function mount(root, data, options = {}) {
   }
 
   // -- objects
+  const alarmsOf = new Map(); // per actor: when its alarm was set, rang or was cleared
+  trace.alarms.at.forEach((at, i) => {
+    const of = trace.alarms.actor[i];
+    if (!alarmsOf.has(of)) alarmsOf.set(of, { at: [], set: [] });
+    alarmsOf.get(of).at.push(at); alarmsOf.get(of).set.push(trace.alarms.what[i].startsWith("set"));
+  });
+  const alarmIsSet = (actor) => { const a = alarmsOf.get(actor), i = a ? upper(a.at, t) - 1 : -1; return i >= 0 && a.set[i]; };
   const stretchAt = (o, time) => upper(o.start, time) - 1;
   const stateAt = (o, time) => { const j = stretchAt(o, time); return j < 0 ? "" : data.states[o.state[j]]; };
 
@@ -701,8 +716,9 @@ export function mount(root, data, options = {}) {
       if (!p || p.hidden) continue;
       const state = stateAt(o, t);
       if (state) square(context, state, p.x, p.y, p.r, css);
-      else { context.globalAlpha = 0.35; square(context, "evicted", p.x, p.y, p.r, css); context.globalAlpha = 1; }
+      else notYet(context, p.x, p.y, p.r, css);
       const j = stretchAt(o, t);
+      if (alarmIsSet(o.actor)) glyph(context, "bell", COLOURS.pink, true, p.x + p.r + 1, p.y - p.r, 3.2, css);
       if (j >= 0 && o.inside[j] > 1) { context.font = `600 10px ${FONT}`; context.textAlign = "center"; context.fillStyle = css.ink; context.fillText(`${o.inside[j]}`, p.x, p.y - p.r - 4); }
     }
     const loud = 1.6 * linger;
@@ -710,9 +726,9 @@ export function mount(root, data, options = {}) {
       const age = v - toView(trace.alarms.at[i]);
       if (age > loud) break;
       const p = scene.at[trace.alarms.actor[i]];
-      if (!p || trace.alarms.what[i] === "cleared") continue;
+      if (!p || trace.alarms.what[i] !== "rings") continue;
       context.globalAlpha = 1 - 0.7 * (age / Math.max(1, loud));
-      glyph(context, "bell", COLOURS.pink, trace.alarms.what[i] !== "rings", p.x + p.r + 1, p.y - p.r - 1, 6, css);
+      glyph(context, "bell", COLOURS.pink, false, p.x + p.r + 1, p.y - p.r - 1, 6.5, css);
       context.globalAlpha = 1;
     }
     for (let i = upper(trace.faults.at, t) - 1; i >= 0; i--) {
@@ -779,11 +795,6 @@ export function mount(root, data, options = {}) {
       c.fillText(fitted(c, name(o.actor), left - 14), left - 8, rowTop(row) + 14);
     });
     c.save(); c.beginPath(); c.rect(left, 0, right - left, laneHeight); c.clip();
-    for (const [a, b] of warp.knots.length > 2 ? warp.gaps : []) {
-      const x = laneX(toView(a), win), w = laneX(toView(b), win) - x;
-      if (x + w < left || x > right) continue;
-      c.fillStyle = css.paper; c.globalAlpha = 0.75; c.fillRect(x, 0, w, laneHeight - 20); c.globalAlpha = 1;
-    }
     shown.forEach((o, row) => {
       let dense = -Infinity;
       for (let j = Math.max(0, stretchAt(o, toTime(win[0]))); j < o.start.length; j++) {
@@ -795,6 +806,13 @@ export function mount(root, data, options = {}) {
         dense = end;
       }
     });
+    for (const [a, b] of warp.knots.length > 2 ? warp.gaps : []) { // quiet stretches: two cuts through the lanes
+      const x = (laneX(toView(a), win) + laneX(toView(b), win)) / 2;
+      if (x < left || x > right) continue;
+      for (const [width, colour, gap] of [[5, css.paper, 0], [1, css.faintInk, 3], [1, css.faintInk, -3]]) {
+        c.beginPath(); c.moveTo(x + gap + 4, 0); c.lineTo(x + gap - 4, laneHeight - 20); c.lineWidth = width; c.strokeStyle = colour; c.stroke();
+      }
+    }
     paintMoments(c, win, rowOf, left, right);
     c.restore();
     paintAxis(c, win, left, right);
@@ -824,24 +842,36 @@ export function mount(root, data, options = {}) {
   function paintAxis(c, win, left, right) {
     c.font = `11px ${FONT}`; c.fillStyle = css.ink; c.strokeStyle = css.faintInk; c.lineWidth = 1; c.textAlign = "center";
     const many = Math.max(2, Math.floor((right - left) / 120)), y = laneHeight - 18;
-    let edge = -Infinity;
-    const tick = (time) => {
-      const x = laneX(toView(time), win), text = axisText(time, toTime(win[0] + win[1]) - toTime(win[0])), half = c.measureText(text).width / 2;
-      if (x < left - 1 || x > right + 1) return;
-      c.beginPath(); c.moveTo(x, y); c.lineTo(x, y + 4); c.stroke();
-      const at = Math.max(left + half - 4, Math.min(right + 8 - half, x));
-      if (at - half < edge + 10) return;
-      c.fillText(text, at, y + 15); edge = at + half;
+    const taken = [];
+    const write = (x, words, colour) => {
+      const half = c.measureText(words).width / 2, at = Math.max(left + half - 4, Math.min(right + 8 - half, x));
+      if (taken.some(([a, b]) => at - half < b + 8 && at + half > a - 8)) return false;
+      taken.push([at - half, at + half]); c.fillStyle = colour; c.fillText(words, at, y + 15);
+      return true;
     };
-    if (warp.knots.length > 2) { // time is bent: ticks where stretches end
-      for (let k = 0; k <= many; k++) tick(toTime(win[0] + (k * win[1]) / many));
-      c.strokeStyle = css.paper; c.lineWidth = 4;
-      for (const [a, b] of warp.gaps) { const x = laneX((toView(a) + toView(b)) / 2, win); if (x > left && x < right) { c.beginPath(); c.moveTo(x - 3, y + 4); c.lineTo(x + 3, y - 4); c.stroke(); } }
-      return;
+    const line = (a, b) => { c.beginPath(); c.moveTo(Math.max(a, left), y); c.lineTo(Math.min(b, right), y); c.stroke(); };
+    const tick = (time, wide) => {
+      const x = laneX(toView(time), win);
+      if (x < left - 1 || x > right + 1 || !write(x, axisText(time, wide), css.ink)) return;
+      c.beginPath(); c.moveTo(x, y); c.lineTo(x, y + 4); c.stroke();
+    };
+    const bent = warp.knots.length > 2, gaps = bent ? warp.gaps.map(([a, b]) => [laneX(toView(a), win), laneX(toView(b), win), b - a, b]) : [];
+    if (!bent || zoom > 2) {
+      const step = niceStep(win[1] / many), start = toTime(win[0]), end = toTime(win[0] + win[1]);
+      if ((end - start) / step < 200) for (let time = Math.ceil(start / step) * step; time <= end; time += step) tick(time, end - start);
+    } else { // quiet stretches are cut: their ends are told, and how long they are
+      for (const [, , , b] of gaps) tick(b, 0);
+      for (const [a, b, us] of gaps) if (b - a > 12 && a < right && b > left) write((a + b) / 2, `… ${short(us)} …`, css.faintInk);
+      tick(from, 0);
+      tick(to, 0);
     }
-    c.beginPath(); c.moveTo(left, y); c.lineTo(right, y); c.stroke();
-    const step = niceStep(win[1] / many), start = from + win[0];
-    for (let time = Math.ceil(start / step) * step; time <= start + win[1]; time += step) tick(time);
+    let at = left;
+    for (const [a, b] of gaps) {
+      if (a > at) line(at, a);
+      c.setLineDash([1, 4]); if (b > left && a < right) line(a, b); c.setLineDash([]);
+      at = Math.max(at, b);
+    }
+    if (at < right) line(at, right);
   }
 
   function niceStep(us) {
@@ -851,6 +881,7 @@ export function mount(root, data, options = {}) {
   }
 
   function axisText(us, wide) {
+    if (wide === 0) return us < 1e6 ? `${+(us / 1e3).toFixed(1)} ms` : us < 120e6 ? `${+(us / 1e6).toFixed(2)} s` : axisText(us, 1e6);
     if (wide < 2e6 && us < 10e6) return wide < 2e3 ? `${+(us / 1e3).toFixed(3)} ms` : `${+(us / 1e3).toFixed(1)} ms`;
     if (us < 120e6) return `${+(us / 1e6).toFixed(wide < 20e6 ? 2 : 0)} s`;
     const d = Math.floor(us / 86400e6), h = Math.floor(us / 3600e6) % 24, m = Math.floor(us / 60e6) % 60, s = Math.floor(us / 1e6) % 60;
@@ -967,7 +998,7 @@ export function mount(root, data, options = {}) {
     if (["left", "arrived", "lost"].includes(event[1])) setFocus({ type: "message", index: event[2] }, false);
     else setFocus(event[1] === "state" ? { type: "object", index: event[2] } : null, false);
     shownObject = focus && focus.type === "object" ? objectText(focus.index) : "";
-    live.textContent = `Event ${(cursor + 1).toLocaleString("en")} of ${events.length.toLocaleString("en")}, ${eventText(event)}`;
+    live.textContent = `Event ${(cursor + 1).toLocaleString("en")} of ${events.length.toLocaleString("en")}. ${eventText(event)}`;
     draw();
   }
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from dosim.explain import Story, explain
 from dosim.trace import Trace
 from dosim.trace.messages import Message
 from dosim.trace.words import counted
 
-#: Characters of the page for sentences; numbers of the page for segments.
+#: At most so many characters of sentences (two fifths of the room, if that is less), and of segments.
 SENTENCES_CHARACTERS: Final = 48_000
-SEGMENTS_NUMBERS: Final = 18_000
+SEGMENTS_CHARACTERS: Final = 72_000
 
 #: What a request does in a segment, with its actor after it.
 SAID: Final[dict[str, str]] = {
@@ -36,12 +36,6 @@ SAID: Final[dict[str, str]] = {
 _STATES: Final = tuple(SAID)
 
 
-class Numbers(Protocol):
-    """Texts by number."""
-
-    def number(self, text: str) -> int: ...
-
-
 class Roots:
     """The trace's story, and which request from outside a call belongs to (0: none)."""
 
@@ -60,18 +54,18 @@ def tellings(
     roots: Roots,
     shown: Sequence[Message],
     actor: Callable[[str], int],
-    texts: Numbers,
+    room: int,
     notes: list[str],
 ) -> dict[str, Any]:
     """Sentences of the first requests, segments of further ones, both first of those that failed or lost something.
 
     `sentences`: request -> [heading, [offset in microseconds, text] ..., sum]. `segments`: request -> [sent, then
-    state, duration, actor (-1: unknown) of each], states being numbers of `said`.
+    state, duration, actor (-1: unknown) of each], states being numbers of `said`. Both fit `room`, characters.
     """
     order = _order(shown, roots)
     sentences: dict[str, list[Any]] = {}
     segments: dict[str, list[int]] = {}
-    left, told = SENTENCES_CHARACTERS, 0
+    left, told = min(SENTENCES_CHARACTERS, 2 * room // 5), 0
     for request in order:
         explained = explain(trace, request, story=roots.story)
         rows: list[list[Any]] = [[s.start_us - explained.sent_us, s.text] for s in explained.told]
@@ -81,17 +75,15 @@ def tellings(
         left -= size
         told += 1
         sentences[str(request)] = [explained.heading, *rows, explained.sum]
-    room = SEGMENTS_NUMBERS
+    left = min(SEGMENTS_CHARACTERS, 3 * room // 5)
     for request in order[told:]:
         parts = roots.story.segments(request)
-        if 3 * len(parts) >= room:
+        row = [n for part in parts for n in (_state(part.state), part.duration_us, actor(part.actor))]
+        left -= sum(len(str(n)) + 1 for n in row) + 24
+        if left < 0:
             break
         if parts:
-            room -= 3 * len(parts) + 1
-            segments[str(request)] = [
-                parts[0].start_us,
-                *(n for part in parts for n in (_state(part.state), part.duration_us, actor(part.actor))),
-            ]
+            segments[str(request)] = [parts[0].start_us, *row]
     if told < len(order):
         silent = len(order) - len(sentences) - len(segments)
         rest = f"; of {silent:,} nothing but their messages" if silent else ""
