@@ -29,8 +29,10 @@ STATES: Final = ("starting", "running", "held", "idle", "hibernated", "evicted")
 ROLES: Final = ("client", "worker", "object", "service")
 #: At most so many messages are in the page.
 MOST_MESSAGES: Final = 20_000
-#: At most so many alarms, and so many faults.
-MOST_MOMENTS: Final = 2_000
+#: What an alarm does that is not set or cleared.
+RINGS: Final = "rings"
+#: At most so many alarms that rang, as many that were set, and as many faults.
+MOST_MOMENTS: Final = 1_500
 #: What the data should take together, for a page under 300 kB; what is told of requests gets what the rest leaves,
 #: and never less than the second.
 DATA_CHARACTERS: Final = 222_000
@@ -50,9 +52,14 @@ def player_data(source: object, *, title: str = "", most_messages: int = MOST_ME
     roots = Roots(trace)
     everything = messages(trace)
     shown = thin_messages(everything, roots, most_messages, notes)
-    alive = thin_lives(lives(trace), notes)
+    every_life = lives(trace)
+    alive = thin_lives(every_life, notes)
     texts, ends = _Texts(), _Ends(alive, everything)
-    alarms = thin_moments(_alarms(trace), MOST_MOMENTS, "alarms", notes)
+    numbered = list(enumerate(_alarms(trace)))
+    rung, asked = ([entry for entry in numbered if (entry[1][2] == RINGS) is rings] for rings in (True, False))
+    kept = thin_moments(rung, MOST_MOMENTS, "alarms that rang", notes)
+    kept = kept + thin_moments(asked, MOST_MOMENTS, "alarms that were set or cleared", notes)
+    alarms = [alarm for _, alarm in sorted(kept)]
     faults = thin_moments(_faults(trace), MOST_MOMENTS, "faults", notes)
     data: dict[str, Any] = {
         "version": 1,
@@ -65,8 +72,8 @@ def player_data(source: object, *, title: str = "", most_messages: int = MOST_ME
         "alarms": _moment_columns(alarms, ends, texts),
         "faults": _moment_columns(faults, ends, texts),
     }
-    data["span"] = _span(trace, everything, alive)
-    data["about"] = _about(everything, alive, alarms, data["span"], ends)
+    data["span"] = _span(trace, everything, every_life)
+    data["about"] = _about(everything, len(every_life), len(rung), data["span"], ends)
     data["map"] = _map() if ends.places else None
     left = DATA_CHARACTERS - len(json.dumps([data, ends.rows, texts.rows], separators=(",", ":")))
     data["told"] = tellings(trace, roots, shown, ends.actor, max(LEAST_TOLD_CHARACTERS, left), notes)
@@ -113,21 +120,29 @@ class _Ends:
         self._called = {m.target for m in found if m.kind == "call"}
         self._numbers: dict[tuple[str, str], int] = {}
         self._spots: dict[str, int] = {}
-        self._homes: dict[str, int] = {}
+        self._first: dict[str, int] = {}
+        self._homes = {life.label: life.place for life in alive.values() if life.place}
+        for m in found:
+            for name, place in ((m.source, m.source_place), (m.target, m.target_place)):
+                if place:
+                    self._homes.setdefault(name, place)
         for life in alive.values():
             self.number(life.label, life.place)
 
     def number(self, actor: str, place: str) -> int:
+        """The number of an actor at a place; an object, and whoever says no place, is where it was seen elsewhere."""
+        if not place or actor in self._alive:
+            place = self._homes.get(actor, place)
         key = (actor, place)
         if key not in self._numbers:
             self._numbers[key] = len(self.rows)
-            self._homes.setdefault(actor, len(self.rows))
+            self._first.setdefault(actor, len(self.rows))
             self.rows.append([actor, ROLES.index(self._role(actor)), self._place(place)])
         return self._numbers[key]
 
     def actor(self, actor: str) -> int:
         """The number of an actor wherever it was first seen; -1 for one that no message and no life names."""
-        return self._homes.get(actor, -1)
+        return self._first.get(actor, -1)
 
     def _role(self, actor: str) -> str:
         if actor in self._alive:
@@ -166,24 +181,22 @@ def _span(trace: Trace, found: Sequence[Message], alive: Mapping[str, Life]) -> 
 
 def _about(
     found: Sequence[Message],
-    alive: Mapping[str, Life],
-    alarms: Sequence[tuple[int, str, str]],
+    objects: int,
+    rung: int,
     span: Sequence[int],
     ends: _Ends,
 ) -> str:
     """What the run was, in a sentence or two."""
-    if not found and not alive:
+    if not found and not objects:
         return "Nothing happened in this trace."
     asked = sum(m.kind == "request" for m in found)
     clients = sum(row[1] == ROLES.index("client") for row in ends.rows)
-    rung = sum(what == "rings" for _, _, what in alarms)
-    counts = {"request": asked, "client": clients, "object": len(alive), "message": len(found), "alarm": rung}
+    counts = {"request": asked, "client": clients, "object": objects, "message": len(found), "alarm": rung}
     said = [_counted(count, word) for word, count in counts.items() if count or word != "alarm"]
     lost, failed = sum(bool(m.lost) for m in found), sum(m.failed for m in found)
     bad = [f"{count:,} {word}" for count, word in ((lost, "lost"), (failed, "failed")) if count]
-    return f"{', '.join(said)} in {exact(span[1] - span[0])}." + (
-        f" Of the messages {' and '.join(bad)}." if bad else ""
-    )
+    troubled = f" Of the messages {' and '.join(bad)}." if bad else ""
+    return f"{', '.join(said)} in {_long(span[1] - span[0])}.{troubled}"
 
 
 def _counted(number: int, word: str) -> str:
@@ -191,12 +204,15 @@ def _counted(number: int, word: str) -> str:
 
 
 def _long(us: int) -> str:
-    """A duration that may be days: "10.25 s", "30 d 00:00:10"."""
+    """A duration that may be days: "10.25 s", "3 min 59 s", "1 h 02 min", "30 d 00 h"."""
     if us < 120_000_000:
         return exact(us)
     seconds = us // 1_000_000
-    days, clock = seconds // 86_400, f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{days} d {clock}" if days else clock
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds // 60 % 60:02} min"
+    return f"{seconds // 86_400} d {seconds // 3600 % 24:02} h"
 
 
 def _message_columns(shown: Sequence[Message], ends: _Ends, texts: _Texts, roots: Roots) -> dict[str, Any]:
@@ -249,7 +265,7 @@ def _alarms(trace: Trace) -> list[tuple[int, str, str]]:
     found: list[tuple[int, str, str]] = []
     for t_us, _, kind, actor, _, _, detail in trace.raw:
         if kind == "call" and detail[1] == "alarm":
-            found.append((t_us, str(detail[2]), "rings"))
+            found.append((t_us, str(detail[2]), RINGS))
         elif kind == "alarm_set":
             due_us = detail[0]
             found.append((t_us, actor, f"set for {due_us / 1e6:.3f} s" if isinstance(due_us, int) else "set"))

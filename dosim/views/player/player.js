@@ -320,17 +320,18 @@ function onMap(data, view, w, h, measure) {
       const shown = Math.min(group.length, most), columns = Math.min(3, shown), rows = Math.ceil(shown / columns);
       group.forEach((end, i) => {
         const s = Math.min(i, most - 1);
-        slots.push({ end, x: x + (s % columns) * pitch, y: (Math.floor(s / columns) - (rows - 1) / 2) * pitch, r: square ? 7 : 5, more: i === most - 1 ? group.length - most : 0, hidden: i >= most });
+        slots.push({ end, x: x + (s % columns) * pitch, y: (Math.floor(s / columns) - (rows - 1) / 2) * pitch, r: square ? 7 : 5, more: square && i === most - 1 ? group.length - most : 0, hidden: i >= most });
       });
-      x += columns * pitch + 3;
+      x += columns * pitch + 3 + (group.length > most && square ? 22 : 0);
     });
     const width = x - 3, low = Math.max(7, ...slots.map((s) => s.y + s.r));
     for (const s of slots) s.x -= width / 2 - 8;
     const label = colo && colo !== name ? `${name} (${colo})` : name;
-    const text = measure(label), more = slots.some((s) => s.more);
+    const alone = groups[2].length === 1 && data.objects.length <= 8 ? data.ends[groups[2][0]][0] : "";
+    const text = Math.max(measure(label), measure(alone));
     const high = Math.min(-7, ...slots.map((s) => s.y - s.r));
-    const box = { place, slots, label, low, w: Math.max(width + 4, text) + 4 + (more ? 26 : 0), h: low - high + 16, cx: 0, x: view.x(lon), y: view.y(lat) };
-    box.cy = (low + 15 + high) / 2;
+    const box = { place, slots, label, alone, low, w: Math.max(width + 4, text) + 4, h: low - high + (alone ? 28 : 16), cx: 0, x: view.x(lon), y: view.y(lat) };
+    box.cy = (low + (alone ? 27 : 15) + high) / 2;
     box.anchor = [box.x, box.y];
     boxes.push(box);
   });
@@ -339,6 +340,7 @@ function onMap(data, view, w, h, measure) {
   for (const b of boxes) {
     for (const s of b.slots) at[s.end] = { x: b.x + s.x, y: b.y + s.y, r: s.r, hidden: s.hidden };
     labels.push({ text: b.label, x: b.x, y: b.y + b.low + 11, align: "center" });
+    if (b.alone) labels.push({ text: b.alone, x: b.x, y: b.y + b.low + 23, align: "center" });
     for (const s of b.slots) if (s.more) labels.push({ text: `+${s.more}`, x: b.x + s.x + 11, y: b.y + s.y + 4, align: "left" });
   }
   homeless.forEach((end, i) => {
@@ -449,11 +451,10 @@ export function mount(root, data, options = {}) {
   let whole_us = warp.view[warp.view.length - 1];
   const toView = (time) => along(time, warp.knots, warp.view), toTime = (v) => along(v, warp.view, warp.knots);
 
-  // -- speed: so that a typical message takes half a second, unless the run would then take more than two minutes
+  // -- speed: so that a message that goes far takes about a second, and the run a minute at most
   const flights = [...M.t0.keys()].map((i) => M.t1[i] - M.t0[i]).filter((us) => us > 0).sort((a, b) => a - b);
-  const typical = flights.length ? flights[flights.length >> 1] : whole_us / 20;
-  let pace = Math.max(typical / 0.5, whole_us / 120, 10); // view microseconds a second
-  pace = Math.min(pace, Math.max(whole_us / 4, 10));
+  const far = flights.length ? flights[Math.floor(0.8 * flights.length)] : whole_us / 20;
+  let pace = Math.max(10, Math.min(Math.max(far / 0.9, whole_us / 60), whole_us / 5)); // view microseconds a second
   speed.value = String(Math.log10(pace / 1e6));
   function setPace() {
     pace = 1e6 * 10 ** +speed.value;
@@ -658,8 +659,10 @@ export function mount(root, data, options = {}) {
 
   function trail(i, alpha) {
     const way = wayOf(M.source[i], M.target[i]), [, colour] = KIND_LOOKS[data.kinds[M.kind[i]]];
-    context.globalAlpha = Math.max(0, alpha); context.lineWidth = 2; context.strokeStyle = M.failed[i] ? css.red : colour;
-    curve(way, 0); context.stroke();
+    context.globalAlpha = Math.max(0, alpha);
+    curve(way, 0);
+    context.lineWidth = 3.5; context.strokeStyle = css.faintInk; context.stroke();
+    context.lineWidth = 2; context.strokeStyle = M.failed[i] ? css.red : colour; context.stroke();
     context.drawImage(spriteOf(M.kind[i], M.failed[i], 5), way.x1 - 10, way.y1 - 10, 20, 20);
     context.globalAlpha = 1;
   }
@@ -804,11 +807,16 @@ export function mount(root, data, options = {}) {
         if (end < dense + 0.4 && state !== "running") continue;
         stretch(c, state, Math.max(x, left - 2), rowTop(row), Math.max(1, Math.min(end, right + 2) - Math.max(x, left - 2)), 20, css);
         dense = end;
+        const from = Math.max(x, left), wide = Math.min(end, right) - from;
+        if (state === "running" && o.inside[j] && wide > 14) {
+          c.font = `11px ${FONT}`; c.textAlign = "center"; c.fillStyle = "#FFFFFF";
+          c.fillText(wide > 56 ? `${o.inside[j]} inside` : `${o.inside[j]}`, from + wide / 2, rowTop(row) + 14);
+        }
       }
     });
     for (const [a, b] of warp.knots.length > 2 ? warp.gaps : []) { // quiet stretches: two cuts through the lanes
-      const x = (laneX(toView(a), win) + laneX(toView(b), win)) / 2;
-      if (x < left || x > right) continue;
+      const start = laneX(toView(a), win), end = laneX(toView(b), win), x = (start + end) / 2;
+      if (x < left || x > right || end - start < 24) continue;
       for (const [width, colour, gap] of [[5, css.paper, 0], [1, css.faintInk, 3], [1, css.faintInk, -3]]) {
         c.beginPath(); c.moveTo(x + gap + 4, 0); c.lineTo(x + gap - 4, laneHeight - 20); c.lineWidth = width; c.strokeStyle = colour; c.stroke();
       }
@@ -860,10 +868,10 @@ export function mount(root, data, options = {}) {
       const step = niceStep(win[1] / many), start = toTime(win[0]), end = toTime(win[0] + win[1]);
       if ((end - start) / step < 200) for (let time = Math.ceil(start / step) * step; time <= end; time += step) tick(time, end - start);
     } else { // quiet stretches are cut: their ends are told, and how long they are
-      for (const [, , , b] of gaps) tick(b, 0);
-      for (const [a, b, us] of gaps) if (b - a > 12 && a < right && b > left) write((a + b) / 2, `… ${short(us)} …`, css.faintInk);
       tick(from, 0);
       tick(to, 0);
+      for (const [, , , b] of gaps) tick(b, 0);
+      for (const [a, b, us] of gaps) if (b - a > 12 && a < right && b > left) write((a + b) / 2, `… ${short(us)} …`, css.faintInk);
     }
     let at = left;
     for (const [a, b] of gaps) {
@@ -911,7 +919,7 @@ export function mount(root, data, options = {}) {
     const of = M.request[i] ? ` of request #${M.request[i]}` : "";
     const what = `${M.failed[i] ? "failed " : ""}${data.kinds[M.kind[i]]} “${text(M.label[i])}”${of}, ${name(M.source[i])} to ${name(M.target[i])}`;
     const left = `left at ${clock(M.t0[i], to)}`;
-    if (M.lost[i]) return `Lost ${what}: ${left}, never arrived: ${text(M.lost[i])}.`;
+    if (M.lost[i]) return `Lost ${what}: ${left}, never arrived (${text(M.lost[i])}).`;
     if (M.open[i]) return `${what[0].toUpperCase()}${what.slice(1)}: ${left}, still under way when the trace ends.`;
     return `${what[0].toUpperCase()}${what.slice(1)}: ${left}, arrived after ${duration(M.t1[i] - M.t0[i])}, at ${clock(M.t1[i], to)}.`;
   }
@@ -1066,7 +1074,7 @@ export function mount(root, data, options = {}) {
     const rows = make("tbody");
     for (let i = page * ROWS; i < Math.min(M.n, (page + 1) * ROWS); i++) {
       const show = make("button", { type: "button", "aria-label": `Show message ${i + 1}`, onclick: () => { pause(); seek(M.t0[i]); setFocus({ type: "message", index: i }); } }, String(i + 1));
-      const outcome = M.lost[i] ? `lost: ${text(M.lost[i])}` : M.open[i] ? "under way" : M.failed[i] ? "failed" : "arrived";
+      const outcome = M.lost[i] ? `lost (${text(M.lost[i])})` : M.open[i] ? "under way" : M.failed[i] ? "failed" : "arrived";
       const cells = [clock(M.t0[i], to), duration(M.t1[i] - M.t0[i]), data.kinds[M.kind[i]], text(M.label[i]), name(M.source[i]), name(M.target[i]), M.request[i] ? `#${M.request[i]}` : "", outcome];
       rows.append(make("tr", {}, make("td", {}, show), ...cells.map((cell) => make("td", {}, cell))));
     }
