@@ -360,7 +360,10 @@ def test_an_empty_trace_has_a_page() -> None:
 
 def test_the_last_records_alone_have_a_page() -> None:
     """With retention the page shows what is left, and says that something is missing."""
-    data = player_data(busy(20, retention="last=150"))
+    sim = world(retention="last=150")
+    for _ in range(20):
+        sim.run(sim.client("Tokyo").fetch("https://a.example/a"))
+    data = player_data(sim)
 
     assert "The trace kept 150 of" in data["notes"][0]
     assert data["messages"]["start"] and data["span"][0] > 0
