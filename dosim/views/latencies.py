@@ -165,8 +165,8 @@ class Latencies:
 
     def _repr_html_(self) -> str:
         head = ("from", "requests", *(f"p{name}" for name in MARKED), "longest")
-        rows = [_row("everywhere", self), *(_row(city, each) for city, each in self.by_city.items())]
-        return html_table(head, rows if self.samples else [], sentences((_counts(self), self.note)))
+        shown = {"everywhere": self, **self.by_city} if self.samples else {}
+        return html_table(head, [_row(*item) for item in shown.items()], sentences((_counts(self), self.note)))
 
 
 def _row(name: str, latencies: Latencies) -> tuple[str, ...]:
@@ -502,7 +502,7 @@ def _counts(data: Latencies) -> str:
     if not data.samples and not data.open:
         return "No request from outside is in this trace: send one, as sim.run(sim.client('Tokyo').fetch(url))."
     still = f", {data.open:,} had no answer when the trace ended" if data.open else ""
-    lost = f", {data.cut:,} answers belong to requests sent before" if data.cut else ""
+    lost = f", {counted(data.cut, 'answer')} more to requests sent before" if data.cut else ""
     return f"{len(data):,} answered {'request' if len(data) == 1 else 'requests'}{still}{lost}."
 
 

@@ -168,7 +168,7 @@ class Backlog:
     def arrivals_per_s(self) -> float | None:
         """The measured rate: gaps over their sum; None with less than two arrivals."""
         whole_us = sum(self.gaps_us)
-        return len(self.gaps_us) / whole_us * 1e6 if whole_us else None
+        return len(self.gaps_us) * 1e6 / whole_us if whole_us else None
 
     @property
     def most_inside(self) -> int:
