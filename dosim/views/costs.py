@@ -294,7 +294,7 @@ def costs(
     source: a simulation, a trace, or `Costs`. plan, prices: as in `read_costs`. limits: as in `chosen_limits`. width:
     inches. Raises ValueError that names the argument and the fix.
     """
-    check_width(width, "costs", 7)
+    check_width(width, "picture of costs", 7)
     if isinstance(source, Costs):
         if plan != "paid" or prices is not None:
             raise ValueError("plan, prices: the costs have their own; give them to read_costs(source, …).")

@@ -320,7 +320,7 @@ def test_trace_that_keeps_some_records_is_refused(retention: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 5}, "width=5 is too narrow for a costs"),
+        ({"width": 5}, "width=5 is too narrow for a picture of costs"),
         ({"plan": "gold"}, "plan='gold' is not known"),
         ({"prices": "soon"}, "soon"),
         ({"limits": (3, 1)}, "the second must be above the first"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dosim
@@ -74,6 +74,7 @@ def test_percentiles_are_nearest_ranks() -> None:
     assert data.mean_us == 5500
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 10**9), min_size=1, max_size=60), st.sampled_from(["0.1", "50", "90", "99", "99.9", "100"])
 )

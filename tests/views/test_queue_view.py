@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dosim import Simulation
@@ -91,6 +91,7 @@ def test_request_that_is_turned_away_waited_and_was_never_inside() -> None:
     assert data.services_us == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20))
 def test_depth_adds_up_to_the_waits(visits: list[tuple[int, int, int]]) -> None:
     """

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dosim.trace import Trace
@@ -181,6 +181,7 @@ def test_steps_hold_until_the_next_point() -> None:
 # -- scales
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**15), st.integers(1, 10**15), st.integers(2, 12))
 def test_time_ticks_are_few_round_and_inside(first_us: int, length_us: int, most: int) -> None:
     """
@@ -211,6 +212,7 @@ def test_time_ticks_use_the_unit_that_fits(last_us: int, words: list[str]) -> No
     assert [said for _, said in time_ticks(0, last_us)] == words
 
 
+@settings(deadline=None)
 @given(st.floats(1, 1e12), st.floats(1.01, 1e9))
 def test_log_ticks_are_inside(low_us: float, factor: float) -> None:
     """
@@ -223,6 +225,7 @@ def test_log_ticks_are_inside(low_us: float, factor: float) -> None:
     assert len(ticks) <= 20
 
 
+@settings(deadline=None)
 @given(st.floats(1e-9, 1e9))
 def test_plain_ticks_reach_from_zero_to_the_top(high: float) -> None:
     """
@@ -234,6 +237,7 @@ def test_plain_ticks_reach_from_zero_to_the_top(high: float) -> None:
     assert ticks[-1] <= high * 1.00001 < ticks[-1] + 1.01 * (ticks[1] - ticks[0] if len(ticks) > 1 else high)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5000), st.integers(2, 300))
 def test_thinned_points_are_spread_with_both_ends(count: int, most: int) -> None:
     """
@@ -247,6 +251,7 @@ def test_thinned_points_are_spread_with_both_ends(count: int, most: int) -> None
         assert (chosen[0], chosen[-1]) == (0, count - 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 9), st.integers(0, 9)), min_size=1), st.integers(1, 40))
 def test_windows_keep_the_highest(changes: list[tuple[int, int, int]], windows: int) -> None:
     """

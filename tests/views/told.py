@@ -36,10 +36,11 @@ class Told:
         *,
         via: str = "rpc",
         end: str = "return",
+        caller: int = 0,
     ) -> int:
         """A call that arrives at an object, starts and ends there, as far as it gets."""
         self.count += 1
-        self.trace.emit(arrive_us, "call", label, self.count, 0, (0, via, label, "work"))
+        self.trace.emit(arrive_us, "call", label, self.count, 0, (caller, via, label, "work"))
         self.trace.emit(arrive_us, "arrive", label, self.count, 0, ("FRA",))
         if start_us is not None:
             self.trace.emit(start_us, "start", label, self.count, 0, (arrive_us, ""))
