@@ -380,7 +380,7 @@ class _Picture:
         heading = title or (f"Who waits at {self.data.label}" if self.data.label else "Who waits")
         lines = wrapped(self._says(), width)
         body_in = 3.75
-        height = head_in(lines) + body_in
+        height = head_in(heading, lines, width) + body_in
         figure = new_figure(width, height, dark=dark, what="queue")
         write_head(figure, heading, lines, self.theme)
         left, split = 0.55 / width, 0.66
