@@ -58,8 +58,8 @@ def on(theme: Theme, colour: str) -> str:
 def write_notes(figure: Any, lines: Sequence[str], theme: Theme) -> None:
     """Small lines at the foot of a figure."""
     width, height = figure.get_size_inches()
-    for number, line in enumerate(reversed(lines)):
-        y = (0.07 + number * NOTE_IN) / height
+    for number, line in enumerate(lines):
+        y = (0.07 + (len(lines) - 1 - number) * NOTE_IN) / height
         style = {"fontsize": 7.5, "va": "bottom", "color": theme.ink, "alpha": 0.85, "parse_math": False}
         figure.text(0.12 / width, y, line, **style)
 

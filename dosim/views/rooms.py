@@ -101,7 +101,7 @@ def lives(
             raise ValueError(f"start_us={start_us} is after the last record, at {last_us}: give an earlier moment.")
         span = span[0], span[0] + 1
     tick_us = (span[1] - span[0]) / ((width - _LEFT_IN - _RIGHT_IN) * _DOTS)
-    notes = wrapped(_notes(stays, missing, tick_us), width)
+    notes = wrapped(_notes(stays, missing, span, tick_us), width)
     handles = _handles(stays, span, theme)
     rows = ceil(sum(0.52 + 0.06 * len(handle.get_label()) for handle in handles) / width)
     head_in = (TITLE_IN if title else 0.05) + _LEGEND_IN * rows + 0.12 + (0.14 if stays.deploys else 0)
@@ -266,7 +266,12 @@ class _Lane:
         self._inside(shown)
         inside = [at_us for at_us in self.stay.visits if self.span[0] <= at_us <= self.span[1]]
         y = self.top + _STATE[0]
-        self.axes.vlines(apart(inside, self.tick_us), y, y + _STATE[1], color=self.theme.ink, linewidth=0.8, zorder=3)
+        self.axes.vlines(self._apart(inside), y, y + _STATE[1], color=self.theme.ink, linewidth=0.8, zorder=3)
+
+    def _apart(self, moments: Sequence[int]) -> list[int]:
+        """The moments at which thin lines are drawn: none where they would cover what is behind them."""
+        shown = apart(moments, 2 * self.tick_us)
+        return [] if _is_dense(shown, self.span, self.tick_us) else shown
 
     def _inside(self, shown: Iterable[Stretch]) -> None:
         """How many are inside, where there is room to write it."""
@@ -314,7 +319,7 @@ class _Lane:
             [(from_us, self.span[1])], _DRAWERS, facecolor=_DRAWERS_COLOUR, edgecolor=_DARK_INK, linewidth=0.5, zorder=2
         )
         written = [at_us for at_us in self.stay.writes if self.span[0] <= at_us <= self.span[1]]
-        self.axes.vlines(apart(written, self.tick_us * 2), y, y + high, color=_DARK_INK, linewidth=0.8, zorder=3)
+        self.axes.vlines(self._apart(written), y, y + high, color=_DARK_INK, linewidth=0.8, zorder=3)
         self._sizes(from_us)
 
     def _sizes(self, from_us: int) -> None:
@@ -358,20 +363,25 @@ def size_text(size_bytes: int) -> str:
     return f"{value:.3g} {unit}"
 
 
-def _notes(stays: Stays, missing: str, tick_us: float) -> list[str]:
+def _notes(stays: Stays, missing: str, span: tuple[int, int], tick_us: float) -> list[str]:
     notes = [missing]
     if stays.left_out:
         total = len(stays.objects) + stays.left_out
         notes.append(f"The first {len(stays.objects)} of {total} objects are shown; name others with objects=.")
-    dense = any(len(apart(stay.visits, tick_us)) < len(stay.visits) for stay in stays.objects)
-    if dense:
-        notes.append(
-            "A thin line in the state is somebody coming in, in the drawers a write;"
-            " what lies closer together than a dot is drawn as one."
-        )
-    elif any(stay.visits for stay in stays.objects):
+    if any(stay.visits or stay.writes for stay in stays.objects):
         notes.append("A thin line in the state is somebody coming in, in the drawers a write.")
-    return notes
+    moments = [times for stay in stays.objects for times in (stay.visits, stay.writes)]
+    if any(_is_dense(apart(times, 2 * tick_us), span, tick_us) for times in moments):
+        notes.append("Where these are too many to tell apart, none is drawn.")
+    if any(len(thinned(stay.life.stretches, tick_us)) < len(stay.life.stretches) / 2 for stay in stays.objects):
+        notes.append("Of states closer together than a dot the most awake is drawn.")
+    return [" ".join(note for note in notes if note)]
+
+
+def _is_dense(moments: Sequence[int], span: tuple[int, int], tick_us: float) -> bool:
+    """Whether lines at these moments would cover a good part of the picture."""
+    inside = sum(span[0] <= at_us <= span[1] for at_us in moments)
+    return inside * 6 * tick_us > span[1] - span[0]
 
 
 def _alt(stays: Stays, title: str, span: tuple[int, int], missing: str) -> str:

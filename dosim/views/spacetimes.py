@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 from dosim.trace import Trace
 from dosim.trace.words import counted, rounded, stretch
-from dosim.views.diagrams import MOST_ACTORS, MOST_EVENTS, MOST_MESSAGES, Arrow, Diagram, Dot, read_diagram
+from dosim.views.diagrams import (
+    MOST_ACTORS,
+    MOST_CLOCKED,
+    MOST_EVENTS,
+    MOST_MESSAGES,
+    Arrow,
+    Diagram,
+    Dot,
+    read_diagram,
+)
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
 from dosim.views.frames import EMPTY, SECOND_US, check_window, empty_figure, on, wrapped
 from dosim.views.labels import Box
@@ -38,8 +47,9 @@ _TITLE_IN: Final = 0.32
 _LEGEND_ROW_IN: Final = 0.2
 #: Inches: a picture to scale is as high as its rows would be, within these.
 _SCALED_IN: Final = (3.0, 9.0)
-#: Inches that a letter of a label takes, and of a clock.
+#: Inches that a letter of a label takes, of a name, of a clock.
 _LETTER_IN: Final = 0.056
+_NAME_IN: Final = 0.077
 _CLOCK_LETTER_IN: Final = 0.05
 #: Inches: columns that are closer have slanted names.
 _SLANTED_IN: Final = 0.62
@@ -82,7 +92,7 @@ def spacetime(
 ) -> Figure:
     """A space-time diagram of a simulation or trace: the messages that left from start_us to end_us.
 
-    At most 50 messages and 22 actors, the first requests that fit whole; the picture says what it leaves out.
+    At most 50 messages and 22 actors (10 with clocks): the first requests that fit whole; what is left out is told.
     requests: only these (numbers, or what `client.fetch()` returned) with the calls they caused. clocks: the vector
     clock of every event, a count for each column. to_scale: rows as far apart as their times. `width` is in inches.
     Raises TypeError for a source that is no trace and ValueError that names the argument and the fix.
@@ -177,6 +187,7 @@ class _Plan:
         self.width = width
         self.theme = theme
         self.clocks = clocks
+        self.most_actors = MOST_CLOCKED if clocks else MOST_ACTORS
         self.strokes: list[Stroke] = []
         self.taken: list[Box] = []
         self.unnamed = 0
@@ -188,8 +199,9 @@ class _Plan:
         self._to_scale = to_scale
         self._window = window
         count = max(1, len(diagram.actors))
-        left = _LEFT_IN + (min(1.4, _CLOCK_LETTER_IN * (2.4 * count + 2)) if clocks else 0.0)
-        room = width - left - _RIGHT_IN
+        clock_in = _CLOCK_LETTER_IN * (2.4 * count + 2) if clocks else 0.0
+        left = _LEFT_IN + clock_in
+        room = width - left - max(_RIGHT_IN, clock_in + 0.2)
         self.apart = room / max(1, count - 1)
         self.xs = [left + self.apart * number for number in range(count)] if count > 1 else [width / 2]
         self.ys: list[float] = []
@@ -263,18 +275,20 @@ class _Plan:
 
     @property
     def _slants(self) -> bool:
-        return self.apart < _SLANTED_IN and len(self.xs) > 1
+        if len(self.xs) < 2:
+            return False
+        words = (word for actor in self.diagram.actors for word in _breakable(actor).split())
+        return self.apart < _SLANTED_IN or max(map(len, words)) * _NAME_IN > self.apart - 0.04
 
     def _names_of_columns(self) -> list[list[tuple[str, bool]]]:
         """Lines of each column's head: the actor's name, and its place in plain letters."""
-        room = max(6, int((self.apart - 0.08) / 0.077))
+        room = max(6, int((self.apart - 0.08) / _NAME_IN))
         found = []
         for actor, place in zip(self.diagram.actors, self.diagram.places, strict=True):
-            spaced = actor.replace("(", "( ", 1).replace("@", "@ ", 1)  # where a name may be broken
             if self._slants:
                 found.append([(actor if len(actor) <= 24 else f"{actor[:23]}…", True)])
                 continue
-            lines = textwrap.wrap(spaced, room + 1, break_long_words=True)[:3] if len(actor) > room else [actor]
+            lines = textwrap.wrap(_breakable(actor), room + 1)[:3] if len(actor) > room else [actor]
             head = [(line.replace("( ", "(").replace("@ ", "@"), True) for line in lines]
             life = self.diagram.lives.get(actor)
             where = life.place if life is not None and life.place else place
@@ -512,9 +526,10 @@ class _Plan:
         if not self._to_scale:
             notes.append("Time runs down; each moment has its row, so distances are not to scale.")
         if diagram.left_out:
+            drawn = counted(len(diagram.arrows), "message")
             with_them = f", with {counted(diagram.actors_left_out, 'more actor')}" if diagram.actors_left_out else ""
             notes.append(
-                f"{counted(len(diagram.arrows), 'message')} drawn, at most {MOST_MESSAGES} of {MOST_ACTORS} actors;"
+                f"{drawn} drawn, at most {MOST_MESSAGES} of {self.most_actors} actors;"
                 f" {diagram.left_out:,} left out{with_them}. Choose with requests=, start_us= and end_us=."
             )
         if diagram.others:
@@ -556,6 +571,11 @@ def _label(arrow: Arrow) -> str:
     elif message.kind == "response" and arrow.end_row is None:
         label = "response"  # nobody knows its status
     return f"{label} (lost)" if message.lost else label
+
+
+def _breakable(actor: str) -> str:
+    """An actor's name with spaces where it may be broken into lines."""
+    return actor.replace("(", "( ", 1).replace("@", "@ ", 1)
 
 
 def _clock_text(clock: Sequence[int]) -> str:
