@@ -390,7 +390,7 @@ function hostIsDark() {
 /**
  * Put a player into an element. Options: `dark` (true, false, or null: as the page around is), `t_us`, `onTime(t_us, final)`,
  * `onPick(what)`, `onPlaying(bool)`. Returns {t_us, playing, picked (a request's number, an object's label, or 0),
- * speed, stats, seek(t_us), play(), pause(), step(1 or -1), pick(what), destroy()}.
+ * speed, seconds, stats, seek(t_us), play(), pause(), step(1 or -1), pick(what), destroy()}.
  */
 export function mount(root, data, options = {}) {
   if (!data || data.version !== 1) throw new Error(`This page shows player data of version 1, not ${data && data.version}.`);
@@ -989,9 +989,9 @@ export function mount(root, data, options = {}) {
   }
 
   // -- time
-  function seek(time, keep = false) {
+  function seek(time) {
     t = Math.max(from, Math.min(to, time));
-    if (!keep) cursor = upper(eventTimes, t) - 1;
+    cursor = t <= from ? -1 : upper(eventTimes, t) - 1; // from the start on, the first step is to the first event
     draw();
   }
 
@@ -1176,6 +1176,7 @@ export function mount(root, data, options = {}) {
   return {
     seek, play, pause, step, pick, destroy, stats,
     get t_us() { return t; }, get playing() { return playing; }, get picked() { return picked; },
+    get seconds() { return whole_us / pace; }, // that the whole takes at this speed
     get speed() { return pace / 1e6; }, set speed(value) { speed.value = String(Math.log10(value)); setPace(); },
     get event() { return cursor; }, get events() { return events.length; }, get slots() { return scene.at; },
   };
