@@ -550,9 +550,13 @@ export function mount(root, data, options = {}) {
     });
   }
 
-  function fitted(c, text, most) {
+  function fitted(c, text, most, tail = false) { // as much of a text as fits: its beginning, or its end
     if (c.measureText(text).width <= most) return text;
     let cut = text;
+    if (tail) {
+      while (cut.length > 1 && c.measureText(`…${cut}`).width > most) cut = cut.slice(1);
+      return `…${cut}`;
+    }
     while (cut.length > 1 && c.measureText(`${cut}…`).width > most) cut = cut.slice(0, -1);
     return `${cut}…`;
   }
@@ -795,7 +799,7 @@ export function mount(root, data, options = {}) {
     shown.forEach((o, row) => {
       c.fillStyle = css.band; c.fillRect(left, rowTop(row), right - left, 20);
       c.font = `12px ${FONT}`; c.textAlign = "right"; c.fillStyle = css.ink;
-      c.fillText(fitted(c, name(o.actor), left - 14), left - 8, rowTop(row) + 14);
+      c.fillText(fitted(c, name(o.actor), left - 14, true), left - 8, rowTop(row) + 14);
     });
     c.save(); c.beginPath(); c.rect(left, 0, right - left, laneHeight); c.clip();
     shown.forEach((o, row) => {
@@ -961,7 +965,7 @@ export function mount(root, data, options = {}) {
     } else if (parts) {
       let offset = 0;
       for (let k = 1; k < parts.length; k += 3) {
-        row(offset, `${duration(parts[k + 1])} ${data.told.said[parts[k]]} ${name(parts[k + 2]) || "another"}`);
+        row(offset, `${duration(parts[k + 1])} ${data.told.said[parts[k]]} ${name(parts[k + 2]) || "somebody else"}`);
         offset += parts[k + 1];
       }
       told.append(make("p", {}, `Request #${request}, sent at ${clock(parts[0], to)}; its parts sum to ${duration(offset)}:`), list);
@@ -1182,21 +1186,39 @@ export function mount(root, data, options = {}) {
   };
 }
 
-// ---- the view of an anywidget: `data` (JSON text), and `t_us`, `playing`, `picked` in both directions
+// ---- the view of an anywidget: `data` (JSON text), and `t_us`, `playing`, `picked` in both directions. A time is
+// handed to the model only when it is sent, ten times a second, and what was sent comes back as an echo: that moves
+// nothing.
 function render({ model, el }) {
-  let timer = null, told = Math.round(model.get("t_us"));
-  const save = () => { timer = null; model.save_changes(); };
-  const soon = () => { timer ??= setTimeout(save, 100); };
-  const set = (name, value) => { if (model.get(name) !== value) { model.set(name, value); soon(); } };
+  let timer = null, here = Math.round(model.get("t_us"));
+  let sent = []; // [value, when] of the last seconds
+  const flush = () => {
+    clearTimeout(timer);
+    timer = null;
+    if (model.get("t_us") !== here) {
+      sent = [...sent.filter(([, at]) => performance.now() - at < 3000), [here, performance.now()]];
+      model.set("t_us", here);
+    }
+    model.save_changes();
+  };
+  const set = (name, value) => { if (model.get(name) !== value) { model.set(name, value); flush(); } };
   const root = document.createElement("div");
   el.append(root);
   const player = mount(root, JSON.parse(model.get("data")), {
-    dark: model.get("dark"), t_us: told,
-    onTime: (t_us) => { told = t_us; set("t_us", t_us); },
+    dark: model.get("dark"), t_us: here,
+    onTime: (t_us, final) => {
+      if (t_us === here) return;
+      here = t_us;
+      if (final && timer) flush(); else timer ??= setTimeout(flush, 100);
+    },
     onPick: (what) => set("picked", what), onPlaying: (value) => set("playing", value),
   });
   const heard = {
-    "change:t_us": () => { if (model.get("t_us") !== told) { player.pause(); player.seek(model.get("t_us")); } },
+    "change:t_us": () => {
+      const asked = model.get("t_us");
+      if (asked === here || sent.some(([value, at]) => value === asked && performance.now() - at < 3000)) return;
+      player.seek(asked);
+    },
     "change:playing": () => { if (model.get("playing") !== player.playing) { if (model.get("playing")) player.play(); else player.pause(); } },
     "change:picked": () => player.pick(model.get("picked")),
   };
