@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from dosim import Simulation
 from dosim.trace import Trace
 from dosim.trace.messages import messages
-from dosim.views.player import Player, player
+from dosim.views.player import Player, player, player_module
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 pytestmark = pytest.mark.browser
@@ -337,7 +336,6 @@ def test_axe_finds_nothing_serious(open_page: Open, short: Simulation, scheme: s
 def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) -> None:
     """As an anywidget view: what Python sets moves the page, what the page does reaches Python, removal ends it."""
     page = open_page(player(Trace()))
-    source = files("dosim.views.player").joinpath("player.js").read_text("utf-8")
     data = json.dumps(player(short).data)
     page.evaluate(
         """async ([source, data]) => {
@@ -347,7 +345,11 @@ def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) 
             window.model = {
                 get: (name) => traits[name],
                 set: (name, value) => { traits[name] = value; (heard['change:' + name] || []).forEach((f) => f()); },
-                save_changes: () => saved.push({ ...traits, data: '' }),
+                save_changes: () => { // what is sent comes back later, when the page may be further on
+                    const { t_us } = traits;
+                    saved.push({ ...traits, data: '' });
+                    if (traits.playing) setTimeout(() => model.set('t_us', t_us), 150);
+                },
                 on: (name, f) => { (heard[name] ??= []).push(f); },
                 off: (name, f) => { heard[name] = heard[name].filter((g) => g !== f); },
             };
@@ -356,7 +358,7 @@ def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) 
             window.removed = module.default.render({ model, el });
             window.shown = el.firstChild.dosim;
         }""",
-        [source, data],
+        [player_module(), data],
     )
     page.evaluate("model.set('t_us', 100000)")
     moved = page.evaluate("shown.t_us")
