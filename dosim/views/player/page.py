@@ -18,8 +18,9 @@ _LANE_PX: Final = 24
 _MOST_LANES: Final = 12
 
 #: The files of the module, each after those that it imports.
-_PARTS: Final = ("words.js", "trace.js", "shapes.js", "places.js", "lanes.js", "player.js")
-_IMPORT: Final = re.compile(r'import \{.*\} from "\./\w+\.js";$')
+_PARTS: Final = ("words.js", "trace.js", "shapes.js", "places.js", "lanes.js", "sentences.js", "player.js", "widget.js")
+_IMPORT: Final = re.compile(r'^import \{.*\} from "\./\w+\.js";\n', re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 
 
 def player(source: object, *, title: str = "", dark: bool | None = None, most_messages: int = MOST_MESSAGES) -> Player:
@@ -113,12 +114,8 @@ def _embedded(data: dict[str, Any]) -> str:
 @cache
 def player_module() -> str:
     """The player as one ES module: exports `mount(element, data, options)`, and by default the view of an anywidget."""
-    lines = ["// dosim's player: see dosim/views/player"]
-    for name in _PARTS:
-        for line in _part(name).splitlines():
-            if not _IMPORT.match(line):
-                lines.append(line if name == _PARTS[-1] else line.removeprefix("export "))
-    return "\n".join(lines) + "\n"
+    *inner, outer = (_IMPORT.sub("", _part(name)) for name in _PARTS)
+    return "".join([_EXPORT.sub("", text) for text in inner] + [outer])
 
 
 @cache

@@ -1,4 +1,5 @@
 // Where everything stands: the part of the world that is shown, and the slots of actors on a map or in columns.
+import { FONT, fitted, outline } from "./shapes.js";
 
 // The part of the world that is shown: degrees at the left edge, pixels a degree, latitude in the middle.
 export function viewOf(places, w, h, whole) {
@@ -123,4 +124,49 @@ export function inColumns(data, w, h) {
     });
   });
   return { at, labels, anchors: [] };
+}
+
+export function drawWorld(c, map, view, css) { // the land and the backbone
+  for (const shift of [-360, 0, 360]) {
+    c.beginPath();
+    for (const ring of map.land) {
+      let lon = 0, lat = 0;
+      for (let i = 0; i < ring.length; i += 2) {
+        lon += ring[i]; lat += ring[i + 1];
+        const x = view.near(lon / 10 + shift), y = view.y(lat / 10);
+        if (i) c.lineTo(x, y); else c.moveTo(x, y);
+      }
+      c.closePath();
+    }
+    c.fillStyle = css.land; c.fill();
+  }
+  c.strokeStyle = css.route; c.lineWidth = 0.8; c.beginPath();
+  for (const [lon, lat, lonB, latB] of map.routes) {
+    const x = view.x(lon / 10), y = view.y(lat / 10), yB = view.y(latB / 10);
+    const across = ((lonB - lon) / 10 + 540) % 360 - 180;
+    for (const shift of [0, -view.period, view.period]) { c.moveTo(x + shift, y); c.lineTo(x + shift + across * view.k, yB); }
+  }
+  c.stroke();
+}
+
+export function drawPlaces(c, data, scene, isObject, css) { // names, clients, Workers, services
+  c.lineWidth = 1;
+  for (const [[x, y], [bx, by]] of scene.anchors) {
+    if (Math.hypot(bx - x, by - y) < 5) continue;
+    c.strokeStyle = css.faintInk; c.beginPath(); c.moveTo(x, y); c.lineTo(bx, by); c.stroke();
+    c.fillStyle = css.ink; c.beginPath(); c.arc(x, y, 2, 0, 7); c.fill();
+  }
+  for (const label of scene.labels) {
+    c.font = `${label.strong ? "600 12px" : "11px"} ${FONT}`; c.textAlign = label.align;
+    const text = label.most ? fitted(c, label.text, label.most) : label.text;
+    c.lineWidth = 3; c.lineJoin = "round"; c.strokeStyle = css.paper; c.strokeText(text, label.x, label.y);
+    c.fillStyle = css.ink; c.fillText(text, label.x, label.y);
+  }
+  data.ends.forEach(([, role], end) => {
+    const p = scene.at[end];
+    if (!p || p.hidden || isObject(end)) return;
+    const kind = data.roles[role];
+    outline(c, kind === "client" ? "dot" : kind === "worker" ? "worker" : "diamond", p.x, p.y, kind === "worker" ? p.r + 1 : p.r - 1);
+    c.fillStyle = kind === "client" ? css.ink : css.paper; c.fill(); c.lineWidth = 1.6; c.strokeStyle = css.ink; c.stroke();
+  });
 }

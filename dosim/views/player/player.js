@@ -1,10 +1,11 @@
-// The player of a dosim trace. It is the view of an anywidget (default export), and `mount(element, data, options)` puts
-// it into any page. With the files that it imports it is written as one ES module (`page.py`), without dependencies. What `data` is, `data.py` beside this file says. Times are
+// The player of a dosim trace: `mount(element, data, options)` puts it into any page. With the files that it imports it
+// is written as one ES module (`page.py`), without dependencies. What `data` is, `data.py` beside this file says. Times are
 // microseconds of simulated time; "view time" is the same with quiet stretches cut short. Texts from the trace reach
 // the page as text only, never as markup.
 import { lanesOf, MOST_LANES } from "./lanes.js";
-import { inColumns, onMap, viewOf } from "./places.js";
-import { COLOURS, FONT, KIND_LOOKS, STATE_LOOKS, cross, fitted, glyph, notYet, outline, square } from "./shapes.js";
+import { drawPlaces, drawWorld, inColumns, onMap, viewOf } from "./places.js";
+import { sentencesOf } from "./sentences.js";
+import { COLOURS, FONT, KIND_LOOKS, STATE_LOOKS, cross, glyph, notYet, outline, square } from "./shapes.js";
 import { along, decode, eventsOf, lower, upper, warpOf } from "./trace.js";
 import { clock, duration, icon, make, short } from "./words.js";
 
@@ -26,7 +27,7 @@ function hostIsDark() {
  */
 export function mount(root, data, options = {}) {
   if (!data || data.version !== 1) throw new Error(`This page shows player data of version 1, not ${data && data.version}.`);
-  const trace = decode(data), { messages: M, objects } = trace, events = eventsOf(trace);
+  const trace = decode(data), { messages: M, objects } = trace, events = eventsOf(trace), say = sentencesOf(data, trace);
   const eventTimes = Float64Array.from(events, (e) => e[0]);
   const [from, to] = data.span, span = to - from;
   const name = (end) => (data.ends[end] ? data.ends[end][0] : "");
@@ -125,8 +126,8 @@ export function mount(root, data, options = {}) {
     base = document.createElement("canvas"); base.width = map.width; base.height = map.height;
     const c = base.getContext("2d");
     c.scale(ratio, ratio); c.fillStyle = css.sea; c.fillRect(0, 0, width, height);
-    if (view) drawWorld(c);
-    drawPlaces(c);
+    if (view) drawWorld(c, data.map, view, css);
+    drawPlaces(c, data, scene, (end) => objectOf.has(end), css);
     strip.stale();
     drawLegend();
     draw();
@@ -135,51 +136,6 @@ export function mount(root, data, options = {}) {
   function mostInColumn() {
     const counts = data.roles.map((_, r) => data.ends.filter((e) => e[1] === r).length);
     return Math.max(1, ...counts);
-  }
-
-  function drawWorld(c) {
-    for (const shift of [-360, 0, 360]) {
-      c.beginPath();
-      for (const ring of data.map.land) {
-        let lon = 0, lat = 0;
-        for (let i = 0; i < ring.length; i += 2) {
-          lon += ring[i]; lat += ring[i + 1];
-          const x = view.near(lon / 10 + shift), y = view.y(lat / 10);
-          if (i) c.lineTo(x, y); else c.moveTo(x, y);
-        }
-        c.closePath();
-      }
-      c.fillStyle = css.land; c.fill();
-    }
-    c.strokeStyle = css.route; c.lineWidth = 0.8; c.beginPath();
-    for (const [lon, lat, lonB, latB] of data.map.routes) {
-      const x = view.x(lon / 10), y = view.y(lat / 10), yB = view.y(latB / 10);
-      const across = ((lonB - lon) / 10 + 540) % 360 - 180;
-      for (const shift of [0, -view.period, view.period]) { c.moveTo(x + shift, y); c.lineTo(x + shift + across * view.k, yB); }
-    }
-    c.stroke();
-  }
-
-  function drawPlaces(c) {
-    c.lineWidth = 1;
-    for (const [[x, y], [bx, by]] of scene.anchors) {
-      if (Math.hypot(bx - x, by - y) < 5) continue;
-      c.strokeStyle = css.faintInk; c.beginPath(); c.moveTo(x, y); c.lineTo(bx, by); c.stroke();
-      c.fillStyle = css.ink; c.beginPath(); c.arc(x, y, 2, 0, 7); c.fill();
-    }
-    for (const label of scene.labels) {
-      c.font = `${label.strong ? "600 12px" : "11px"} ${FONT}`; c.textAlign = label.align;
-      const text = label.most ? fitted(c, label.text, label.most) : label.text;
-      c.lineWidth = 3; c.lineJoin = "round"; c.strokeStyle = css.paper; c.strokeText(text, label.x, label.y);
-      c.fillStyle = css.ink; c.fillText(text, label.x, label.y);
-    }
-    data.ends.forEach(([, role], end) => {
-      const p = scene.at[end];
-      if (!p || p.hidden || objectOf.has(end)) return;
-      const kind = data.roles[role];
-      outline(c, kind === "client" ? "dot" : kind === "worker" ? "worker" : "diamond", p.x, p.y, kind === "worker" ? p.r + 1 : p.r - 1);
-      c.fillStyle = kind === "client" ? css.ink : css.paper; c.fill(); c.lineWidth = 1.6; c.strokeStyle = css.ink; c.stroke();
-    });
   }
 
   function drawLegend() {
@@ -404,46 +360,9 @@ export function mount(root, data, options = {}) {
     range.value = String((v / whole_us) * 1e6);
     range.setAttribute("aria-valuetext", clock(t, to));
     if (focus && focus.type === "object") {
-      const text = objectText(focus.index);
+      const text = say.object(focus.index, t);
       if (text !== shownObject) { shownObject = text; live.textContent = text; }
     }
-  }
-
-  const text = (number) => data.texts[number] || "";
-  const placeOf = (end) => { const p = data.ends[end] ? data.ends[end][2] : -1; return p < 0 ? "" : data.places[p][1] || data.places[p][0]; };
-
-  function messageText(i) {
-    const of = M.request[i] ? ` of request #${M.request[i]}` : "";
-    const what = `${M.failed[i] ? "failed " : ""}${data.kinds[M.kind[i]]} “${text(M.label[i])}”${of}, ${name(M.source[i])} to ${name(M.target[i])}`;
-    const left = `left at ${clock(M.t0[i], to)}`;
-    if (M.lost[i]) return `Lost ${what}: ${left}, never arrived (${text(M.lost[i])}).`;
-    if (M.open[i]) return `${what[0].toUpperCase()}${what.slice(1)}: ${left}, still under way when the trace ends.`;
-    return `${what[0].toUpperCase()}${what.slice(1)}: ${left}, arrived after ${duration(M.t1[i] - M.t0[i])}, at ${clock(M.t1[i], to)}.`;
-  }
-
-  function objectText(index) {
-    const o = objects[index], j = stretchAt(o, t), where = placeOf(o.actor) ? ` in ${placeOf(o.actor)}` : "";
-    if (j < 0) return `${name(o.actor)}${where}: not there yet.`;
-    const [, , state, means] = STATE_LOOKS[data.states[o.state[j]]];
-    const said = [`since ${clock(o.start[j], to)}`];
-    if (text(o.why[j])) said.push(`because: ${text(o.why[j])}`);
-    if (o.instance[j]) said.push(`instance ${o.instance[j]}`);
-    if (o.inside[j]) said.push(`${o.inside[j]} inside`);
-    if (o.sockets[j]) said.push(`${o.sockets[j]} socket${o.sockets[j] === 1 ? "" : "s"}`);
-    if (o.stored[j] >= 0) said.push(`${o.stored[j]} bytes stored`);
-    return `${name(o.actor)}${where}: ${state} (${means}), ${said.join(", ")}.`;
-  }
-
-  function eventText([time, type, i, j]) {
-    const at = `${clock(time, to)}: `;
-    if (type === "fault") return `${at}fault: ${trace.faults.what[i]}.`;
-    if (type === "alarm") { const whose = name(trace.alarms.actor[i]), what = trace.alarms.what[i]; return `${at}the alarm of ${whose} ${what === "rings" ? what : `is ${what}`}.`; }
-    if (type === "state") {
-      const o = objects[i], [, , state, means] = STATE_LOOKS[data.states[o.state[j]]];
-      return `${at}${name(o.actor)} is ${state}${text(o.why[j]) ? ` (${text(o.why[j])})` : ""}: ${state === "running" ? `${o.inside[j]} inside` : means}.`;
-    }
-    if (type === "left") return `${at}${data.kinds[M.kind[i]]} “${text(M.label[i])}” leaves ${name(M.source[i])} for ${name(M.target[i])}.`;
-    return messageText(i);
   }
 
   function tell(request) { // the sentences of a request, or its segments
@@ -465,13 +384,13 @@ export function mount(root, data, options = {}) {
     } else told.append(make("p", {}, `Of request #${request} the page holds its messages only: sim.explain(${request}) tells the rest.`));
   }
 
-  function setFocus(next, say = true) {
+  function setFocus(next, aloud = true) {
     focus = next;
     shownObject = "";
     let what = 0;
-    if (next && next.type === "message") { what = M.request[next.index]; if (say) live.textContent = messageText(next.index); tell(what); }
-    else if (next && next.type === "object") { what = name(objects[next.index].actor); if (say) live.textContent = shownObject = objectText(next.index); tell(0); }
-    else { tell(0); if (next && say) live.textContent = `${name(next.index)}${placeOf(next.index) ? ` in ${placeOf(next.index)}` : ""}: ${data.roles[data.ends[next.index][1]]}.`; }
+    if (next && next.type === "message") { what = M.request[next.index]; if (aloud) live.textContent = say.message(next.index); tell(what); }
+    else if (next && next.type === "object") { what = name(objects[next.index].actor); if (aloud) live.textContent = shownObject = say.object(next.index, t); tell(0); }
+    else { tell(0); if (next && aloud) live.textContent = `${name(next.index)}${say.placeOf(next.index) ? ` in ${say.placeOf(next.index)}` : ""}: ${data.roles[data.ends[next.index][1]]}.`; }
     if (next && next.type === "object" && (next.index < firstLane || next.index >= firstLane + MOST_LANES)) { firstLane = Math.floor(next.index / MOST_LANES) * MOST_LANES; }
     if (what !== picked) { picked = what; if (options.onPick) options.onPick(what); }
     draw();
@@ -502,8 +421,8 @@ export function mount(root, data, options = {}) {
     t = event[0];
     if (["left", "arrived", "lost"].includes(event[1])) setFocus({ type: "message", index: event[2] }, false);
     else setFocus(event[1] === "state" ? { type: "object", index: event[2] } : null, false);
-    shownObject = focus && focus.type === "object" ? objectText(focus.index) : "";
-    live.textContent = `Event ${(cursor + 1).toLocaleString("en")} of ${events.length.toLocaleString("en")}. ${eventText(event)}`;
+    shownObject = focus && focus.type === "object" ? say.object(focus.index, t) : "";
+    live.textContent = `Event ${(cursor + 1).toLocaleString("en")} of ${events.length.toLocaleString("en")}. ${say.event(event)}`;
     draw();
   }
 
@@ -571,8 +490,8 @@ export function mount(root, data, options = {}) {
     const rows = make("tbody");
     for (let i = page * ROWS; i < Math.min(M.n, (page + 1) * ROWS); i++) {
       const show = make("button", { type: "button", "aria-label": `Show message ${i + 1}`, onclick: () => { pause(); seek(M.t0[i]); setFocus({ type: "message", index: i }); } }, String(i + 1));
-      const outcome = M.lost[i] ? `lost (${text(M.lost[i])})` : M.open[i] ? "under way" : M.failed[i] ? "failed" : "arrived";
-      const cells = [clock(M.t0[i], to), duration(M.t1[i] - M.t0[i]), data.kinds[M.kind[i]], text(M.label[i]), name(M.source[i]), name(M.target[i]), M.request[i] ? `#${M.request[i]}` : "", outcome];
+      const outcome = M.lost[i] ? `lost (${say.text(M.lost[i])})` : M.open[i] ? "under way" : M.failed[i] ? "failed" : "arrived";
+      const cells = [clock(M.t0[i], to), duration(M.t1[i] - M.t0[i]), data.kinds[M.kind[i]], say.text(M.label[i]), name(M.source[i]), name(M.target[i]), M.request[i] ? `#${M.request[i]}` : "", outcome];
       rows.append(make("tr", {}, make("td", {}, show), ...cells.map((cell) => make("td", {}, cell))));
     }
     const heads = ["message", "left at", "took", "kind", "what", "from", "to", "request", "outcome"];
@@ -678,52 +597,3 @@ export function mount(root, data, options = {}) {
     get event() { return cursor; }, get events() { return events.length; }, get slots() { return scene.at; },
   };
 }
-
-// ---- the view of an anywidget: `data` (JSON text), and `t_us`, `playing`, `picked` in both directions. A time is
-// handed to the model only when it is sent, ten times a second, and what was sent comes back as an echo: that moves
-// nothing.
-function render({ model, el }) {
-  let timer = null, here = Math.round(model.get("t_us"));
-  let sent = []; // [value, when] of the last seconds
-  const flush = () => {
-    clearTimeout(timer);
-    timer = null;
-    if (model.get("t_us") !== here) {
-      sent = [...sent.filter(([, at]) => performance.now() - at < 3000), [here, performance.now()]];
-      model.set("t_us", here);
-    }
-    model.save_changes();
-  };
-  const set = (name, value) => { if (model.get(name) !== value) { model.set(name, value); flush(); } };
-  const root = document.createElement("div");
-  el.append(root);
-  const player = mount(root, JSON.parse(model.get("data")), {
-    dark: model.get("dark"), t_us: here,
-    onTime: (t_us, final) => {
-      if (t_us === here) return;
-      here = t_us;
-      if (final && timer) flush(); else timer ??= setTimeout(flush, 100);
-    },
-    onPick: (what) => set("picked", what), onPlaying: (value) => set("playing", value),
-  });
-  const heard = {
-    "change:t_us": () => {
-      const asked = model.get("t_us");
-      if (asked === here || sent.some(([value, at]) => value === asked && performance.now() - at < 3000)) return;
-      player.seek(asked);
-    },
-    "change:playing": () => { if (model.get("playing") !== player.playing) { if (model.get("playing")) player.play(); else player.pause(); } },
-    "change:picked": () => player.pick(model.get("picked")),
-  };
-  for (const [name, action] of Object.entries(heard)) model.on(name, action);
-  root.dosim = player;
-  if (model.get("picked")) player.pick(model.get("picked"));
-  if (model.get("playing")) player.play();
-  return () => {
-    for (const [name, action] of Object.entries(heard)) model.off(name, action);
-    clearTimeout(timer);
-    player.destroy();
-  };
-}
-
-export default { render, mount };
