@@ -184,7 +184,7 @@ def test_what_is_not_told_in_sentences_is_told_in_segments() -> None:
 
     assert not segments.keys() & {int(request) for request in data["told"]["sentences"]}
     assert explain(sim.trace, request).latency_us == sum(row[2::3])
-    assert any("Sentences are in the page for" in note for note in data["notes"])
+    assert any("told in sentences" in note for note in data["notes"])
 
 
 # -- how large it is

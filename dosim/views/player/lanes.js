@@ -114,14 +114,18 @@ export function lanesOf(canvas, data, trace, w) {
       c.beginPath(); c.moveTo(x, y); c.lineTo(x, y + 4); c.stroke();
     };
     const bent = w.warp.knots.length > 2, gaps = bent ? w.warp.gaps.map(([a, b]) => [laneX(w.toView(a), win), laneX(w.toView(b), win), b - a, b]) : [];
-    if (!bent || w.zoom > 2) {
+    if (!bent) {
       const step = niceStep(win[1] / many), start = w.toTime(win[0]), end = w.toTime(win[0] + win[1]);
-      if ((end - start) / step < 200) for (let time = Math.ceil(start / step) * step; time <= end; time += step) tick(time, end - start);
+      for (let time = Math.ceil(start / step) * step; time <= end; time += step) tick(time, end - start);
     } else { // quiet stretches are cut: their ends are told, and how long they are
       tick(w.from, 0);
       tick(w.to, 0);
       for (const [, , , b] of gaps) tick(b, 0);
       for (const [a, b, us] of gaps) if (b - a > 12 && a < right && b > left) write((a + b) / 2, `… ${short(us)} …`, w.css.faintInk);
+      if (w.zoom) for (let k = 1; k < many; k++) {
+        const time = w.toTime(win[0] + (k * win[1]) / many);
+        if (!w.warp.gaps.some(([a, b]) => time >= a && time <= b)) tick(time, 0);
+      }
     }
     let at = left;
     for (const [a, b] of gaps) {
@@ -140,7 +144,7 @@ export function lanesOf(canvas, data, trace, w) {
 
   function axisText(us, wide) {
     if (wide === 0) return us < 1e6 ? `${+(us / 1e3).toFixed(1)} ms` : us < 120e6 ? `${+(us / 1e6).toFixed(2)} s` : axisText(us, 1e6);
-    if (wide < 2e6 && us < 10e6) return wide < 2e3 ? `${+(us / 1e3).toFixed(3)} ms` : `${+(us / 1e3).toFixed(1)} ms`;
+    if (wide < 2e6 && us < 120e6) return us < 1e6 || wide < 2e3 ? `${+(us / 1e3).toFixed(wide < 2e3 ? 3 : 1)} ms` : `${+(us / 1e6).toFixed(3)} s`;
     if (us < 120e6) return `${+(us / 1e6).toFixed(wide < 20e6 ? 2 : 0)} s`;
     const d = Math.floor(us / 86400e6), h = Math.floor(us / 3600e6) % 24, m = Math.floor(us / 60e6) % 60, s = Math.floor(us / 1e6) % 60;
     const two = (n) => String(n).padStart(2, "0");

@@ -108,7 +108,7 @@ export function inColumns(data, w, h) {
   const groups = data.roles.map((role, r) => [role, [...data.ends.keys()].filter((i) => data.ends[i][1] === r)]).filter(([, g]) => g.length);
   const widest = Math.max(1, groups.length);
   groups.forEach(([role, group], c) => {
-    const x = widest === 1 ? w / 2 : 130 + (c * (w - 300)) / (widest - 1);
+    const x = widest === 1 ? w / 2 : Math.min(130, w * 0.25) + (c * (w - Math.min(130, w * 0.25) - Math.min(220, w * 0.3))) / (widest - 1);
     const most = Math.max(1, Math.floor((h - 44) / 19)), shown = Math.min(group.length, most);
     const pitch = Math.min(56, (h - 44) / shown);
     const top = 34 + (h - 44 - pitch * shown) / 2 + pitch / 2;
@@ -120,7 +120,7 @@ export function inColumns(data, w, h) {
       const place = data.ends[end][2] < 0 || role === "client" ? "" : data.places[data.ends[end][2]][1] || "";
       const name = data.ends[end][0];
       const text = (place && !name.endsWith(`@${place}`) ? `${name} in ${place}` : name) + more;
-      if (i < most) labels.push({ text, x: c === 0 && widest > 1 ? x - 13 : x + 14, y: y + 4, align: c === 0 && widest > 1 ? "right" : "left", most: c === 0 ? 112 : 165 });
+      if (i < most) labels.push({ text, x: c === 0 && widest > 1 ? x - 13 : x + 14, y: y + 4, align: c === 0 && widest > 1 ? "right" : "left", most: c === 0 ? Math.min(112, w * 0.25 - 18) : c === widest - 1 ? Math.min(200, w * 0.3 - 18) : 165 });
     });
   });
   return { at, labels, anchors: [] };

@@ -86,10 +86,10 @@ def tellings(
             segments[str(request)] = [parts[0].start_us, *row]
     if told < len(order):
         silent = len(order) - len(sentences) - len(segments)
-        rest = f"; of {silent:,} only their messages are" if silent else ""
+        rest = f", {silent:,} by their messages alone" if silent else ""
         notes.append(
-            f"Sentences are in the page for {counted(len(sentences), 'request')} and segments for {len(segments):,}"
-            f"{rest}. sim.explain(number) tells any."
+            f"{counted(len(sentences), 'request')} told in sentences, {len(segments):,} in segments{rest}:"
+            " sim.explain(number) tells any."
         )
     return {"said": list(SAID.values()), "sentences": sentences, "segments": segments}
 
