@@ -124,26 +124,20 @@ class _Writer:
         for number, (cause, effect, kind) in enumerate(self.turns.links, 1):
             leads.setdefault(cause.seq, []).append((number, kind))
             comes.setdefault(effect.seq, []).append((number, kind))
-        for pid, tid, _, turns in threads:
-            for turn in turns:
-                place: Event = {"ts": turn.start_us, "pid": pid, "tid": tid}
-                args: Event = {"request": turn.request, "record": turn.seq}
-                if turn.after:
-                    args["after"] = ascii_text(self.story.told(turn.after))
-                name = ascii_text(self._turn_name(turn))
-                yield {
-                    "ph": "X",
-                    "name": name,
-                    "cat": "turn",
-                    **place,
-                    "dur": turn.end_us - turn.start_us,
-                    "args": args,
-                }
-                # right behind their slice: an arrow is bound to the slice that was opened last on its thread
-                for number, kind in comes.get(turn.seq, ()):
-                    yield {"ph": "f", "bp": "e", "name": kind, "cat": "message", "id": number, **place}
-                for number, kind in leads.get(turn.seq, ()):
-                    yield {"ph": "s", "name": kind, "cat": "message", "id": number, **place}
+        # causes before effects, also in one instant: an arrow that ends before it begins is dropped
+        everywhere = [(turn.start_us, turn.seq, pid, tid, turn) for pid, tid, _, turns in threads for turn in turns]
+        for _, _, pid, tid, turn in sorted(everywhere, key=lambda entry: entry[:2]):
+            place: Event = {"ts": turn.start_us, "pid": pid, "tid": tid}
+            args: Event = {"request": turn.request, "record": turn.seq}
+            if turn.after:
+                args["after"] = ascii_text(self.story.told(turn.after))
+            name = ascii_text(self._turn_name(turn))
+            yield {"ph": "X", "name": name, "cat": "turn", **place, "dur": turn.end_us - turn.start_us, "args": args}
+            # right behind their slice: an arrow is bound to the slice that was opened last on its thread
+            for number, kind in comes.get(turn.seq, ()):
+                yield {"ph": "f", "bp": "e", "name": kind, "cat": "message", "id": number, **place}
+            for number, kind in leads.get(turn.seq, ()):
+                yield {"ph": "s", "name": kind, "cat": "message", "id": number, **place}
 
     def _turn_name(self, turn: Turn) -> str:
         if turn.kind == "frame":

@@ -20,6 +20,10 @@ from dosim.views.figures import trace_of
 #: Messages in a diagram: more than this are hard to read, and from some hundred on Mermaid refuses the text.
 MOST_MESSAGES: Final = 50
 
+#: Notes, alarms, crashes: so many for each message. And letters in a label.
+_EVENTS_FOR_A_MESSAGE: Final = 2
+_MOST_LETTERS: Final = 120
+
 _QUIET: Final = frozenset(("crash", "evict", "hibernate", "reset"))
 _WAITS: Final = {"one at a time": "waited {} in line", "input gate": "waited {} at the input gate"}
 _PLAIN: Final = frozenset(" .,/()'_=*+-!?")
@@ -53,17 +57,34 @@ def to_mermaid(source: object, *, requests: Iterable[object] | None = None, most
     trace = trace_of(source)
     story = Story(trace)
     family = None if requests is None else _family(story, requests)
-    all_messages = [m for m in messages(trace) if family is None or m.request in family]
-    all_messages.sort(key=_place)
-    shown, left_out = all_messages[:most], all_messages[most:]
+    arrows = _arrows(m for m in messages(trace) if family is None or m.request in family)
+    items = sorted([*arrows, *_events(story, family), *_waits(story, family)], key=_order)
+    shown, left_out = _first(items, most)
     notes = []
     if len(trace) < trace.count:
         notes.append(f"only {counted(len(trace), 'record')} of {trace.count} are kept ({trace.retention})")
     if left_out:
-        notes.append(f"{counted(len(left_out), 'more message')} from {exact(left_out[0].start_us)} on left out")
-    until_us = _place(shown[-1])[0] if left_out else story.last_us
-    items = [*_arrows(shown), *_events(story, family, until_us), *_waits(story, family, until_us)]
-    return _Diagram(story, shown, items).text(notes)
+        count = sum(item.message is not None for item in left_out)
+        notes.append(
+            f"{counted(count, 'more message')} and {counted(len(left_out) - count, 'other event')}, from"
+            f" {exact(left_out[0].t_us)} on, are left out"
+        )
+    return _Diagram(story, shown).text(notes)
+
+
+def _order(item: _Item) -> tuple[int, int, int]:
+    return item.t_us, item.seq, item.order
+
+
+def _first(items: list[_Item], most: int) -> tuple[list[_Item], list[_Item]]:
+    """As much from the beginning as has `most` messages and twice as many other events, and the rest."""
+    sent = others = 0
+    for at, item in enumerate(items):
+        sent += item.message is not None
+        others += item.message is None
+        if sent > most or others > _EVENTS_FOR_A_MESSAGE * most:
+            return items[:at], items[at:]
+    return items, []
 
 
 def _family(story: Story, requests: Iterable[object]) -> set[int]:
@@ -91,12 +112,12 @@ def _arrows(shown: Iterable[Message]) -> Iterable[_Item]:
         yield _Item(t_us, seq, 1, message, opens=opens, closes=closes)
 
 
-def _events(story: Story, family: set[int] | None, until_us: int) -> Iterable[_Item]:
+def _events(story: Story, family: set[int] | None) -> Iterable[_Item]:
     """Alarms and other events with their stay in the object, evictions and crashes, what the program did."""
     events: set[int] = set()
     for raw in story.trace.raw:
         t_us, seq, kind, actor, request, _, detail = raw
-        if t_us > until_us or (family is not None and request and request not in family):
+        if family is not None and request and request not in family:
             continue
         if kind == "call" and detail[1] in ONE_WAY:
             events.add(request)
@@ -125,16 +146,16 @@ def _told(raw: RawRecord) -> tuple[str, str]:
     return "", ""
 
 
-def _waits(story: Story, family: set[int] | None, until_us: int) -> Iterable[_Item]:
+def _waits(story: Story, family: set[int] | None) -> Iterable[_Item]:
     """Notes about gates: who waited how long, and for whom."""
     for request, records in story.records.items():
         if family is not None and request not in family:
             continue
         for part in partition(records):
             text = _waited(story, part)
-            if text and part.end_us <= until_us:
+            if text:
                 seq = next((raw[1] for raw in records if raw[0] >= part.end_us), records[-1][1])
-                yield _Item(part.end_us, seq, 0, over=part.actor, text=f"{text}")
+                yield _Item(part.end_us, seq, 0, over=part.actor, text=text)
 
 
 def _waited(story: Story, part: Segment) -> str:
@@ -149,15 +170,15 @@ def _waited(story: Story, part: Segment) -> str:
 class _Diagram:
     """Participants, and lines in order, with every activation ended once."""
 
-    def __init__(self, story: Story, shown: Iterable[Message], items: Iterable[_Item]) -> None:
+    def __init__(self, story: Story, items: list[_Item]) -> None:
         self.story = story
-        self.items = sorted(items, key=lambda item: (item.t_us, item.seq, item.order))
+        self.items = items
         self.clients = {raw[3] for raw in story.trace.raw if raw[2] == "send"}
         self.ids: dict[str, str] = {}
-        for message in shown:
-            for actor in (message.source, message.target):
+        for item in items:
+            for actor in (item.message.source, item.message.target) if item.message is not None else ():
                 self.ids.setdefault(actor, f"P{len(self.ids) + 1}")
-        for item in self.items:  # an object that nobody sends a message to, but that an alarm wakes
+        for item in items:  # an object that nobody sends a message to, but that an alarm wakes
             if item.opens is not None:
                 self.ids.setdefault(item.opens[0], f"P{len(self.ids) + 1}")
         self.inside: dict[str, list[int]] = {}
@@ -219,7 +240,8 @@ class _Diagram:
 
 def mermaid_text(text: str) -> str:
     """The text as Mermaid draws it letter by letter: everything that could mean something to it is a code."""
-    words = " ".join(str(text).split()).split(" ")
+    plain = " ".join(text.split())
+    words = (plain if len(plain) <= _MOST_LETTERS else plain[: _MOST_LETTERS - 1] + "…").split(" ")
     return " ".join("#101;" + _coded(word[1:]) if word.lower() == "end" else _coded(word) for word in words)
 
 
