@@ -64,11 +64,9 @@ def to_mermaid(source: object, *, requests: Iterable[object] | None = None, most
     if len(trace) < trace.count:
         notes.append(f"only {counted(len(trace), 'record')} of {trace.count} are kept ({trace.retention})")
     if left_out:
-        count = sum(item.message is not None for item in left_out)
-        notes.append(
-            f"{counted(count, 'more message')} and {counted(len(left_out) - count, 'other event')}, from"
-            f" {exact(left_out[0].t_us)} on, are left out"
-        )
+        sent = counted(sum(item.message is not None for item in left_out), "more message")
+        others = counted(sum(bool(item.text) for item in left_out), "other event")
+        notes.append(f"{sent} and {others}, from {exact(left_out[0].t_us)} on, are left out")
     return _Diagram(story, shown).text(notes)
 
 

@@ -46,7 +46,8 @@ def turns_of(records: Iterable[RawRecord]) -> Iterator[Turn]:
         elif kind == "cpu":
             turn.end_us = max(turn.end_us, t_us + int(str(detail[0])))
         elif kind in _END:
-            turn.end_us = t_us if kind == "turn_away" and turn.end_us > t_us else turn.end_us
+            # a handler returns when it has computed; what is turned away while it computes ends there
+            turn.end_us = min(turn.end_us, t_us) if kind == "turn_away" else max(turn.end_us, t_us)
             yield turn
             turn = None
     if turn is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dosim import Simulation
+from dosim import Simulation, cpu
 from dosim.export import FORMATS, save
 from dosim.platform.facts import EPOCH_MS
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
@@ -43,6 +43,27 @@ def world(retention: str = "full") -> Simulation:
     sim.run(for_="6s")
     assert lost.error is not None
     sim.crash("demo")
+    return sim
+
+
+class Busy(DurableObject):
+    """Computes for a millisecond."""
+
+    async def hit(self) -> None:
+        cpu("1ms")
+
+
+class Front(WorkerEntrypoint):
+    async def fetch(self, request: object) -> Response:
+        await self.env.BUSY.getByName("one").hit()
+        return Response("done")
+
+
+def busy(network: str | None = "earth") -> Simulation:
+    """Ten requests at once to one object that computes: they wait for its thread."""
+    sim = Simulation(Front, durable_objects={"BUSY": Busy}, seed=7, network=network)
+    client = sim.client("Tokyo")
+    sim.run(*(client.fetch("https://app.example/") for _ in range(10)))
     return sim
 
 
