@@ -56,5 +56,19 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext dosim`: `from workers import ...` in cells, and `%%scenario`; see `dosim.notebook.magics`."""
+    from dosim.notebook.magics import load
+
+    load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext dosim`: takes both away again."""
+    from dosim.notebook.magics import unload
+
+    unload(ipython)
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)
