@@ -42,7 +42,7 @@ def test_a_project_s_hour_and_month(project: str, capsys: pytest.CaptureFixture[
     assert main(["bill", project]) == 0
     printed = capsys.readouterr().out
 
-    assert "Measured: 3600 s" in printed
+    assert "Measured: 1 h" in printed
     assert "2               Room('a')  request Room('a').work" in printed
     assert "720 requests" in printed
     assert [line.split()[-1] for line in printed.splitlines() if line.startswith("together")][1] == "$5.00"
@@ -61,6 +61,17 @@ def test_a_worker_that_throws_is_told(project: str, capsys: pytest.CaptureFixtur
 
     assert "Workers requests" in told.out
     assert "ValueError: not today" in told.err
+
+
+def test_a_lesson_s_worlds_are_billed_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the title of each."""
+    from dosim.scenarios.registry import find_scenario
+
+    titles = [world.title for world in find_scenario("slow-api").run().worlds]
+
+    assert 0 == main(["bill", "slow-api"])
+    said = capsys.readouterr().out
+    assert 1 < len(titles) == sum(f"{title}\n{'-' * len(title)}\n" in said for title in titles)
 
 
 def test_a_scenario_s_variants_are_billed_each(capsys: pytest.CaptureFixture[str]) -> None:

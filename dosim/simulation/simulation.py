@@ -232,6 +232,14 @@ class Simulation(Verbs):
         """
         return self._deployment.apply_migrations(self.program.name, binding)
 
+    def execute_sql(self, binding: str, file: str | Path) -> int:
+        """Run a file of SQL on a D1 database, whole or not at all, as `wrangler d1 execute --file` does.
+
+        Returns how many statements it has. Raises ValueError for another binding or a file that cannot be read, and
+        JsException for a statement that fails.
+        """
+        return self._deployment.execute(self.program.name, binding, file)
+
     # -- the world outside
 
     @recorded
@@ -288,6 +296,8 @@ class Simulation(Verbs):
         """
         if events < 1:
             raise ValueError(f"events={events!r}: at least one event has to run.")
+        if self._journal is not None:
+            self._journal.awaits(())
         return self._runner.step(events)
 
     def _stop_us(self, until: Any, for_: Any) -> int | None:
