@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from dosim.views.style import Look, Theme
 
-#: Inches: a line below the heading, and a letter of it.
+#: Inches: a line of the heading, and a letter of it; a line below it, and a letter of that.
+_HEADING_IN: Final = 0.23
+_HEADING_LETTER_IN: Final = 0.1
 _LINE_IN: Final = 0.17
 _LETTER_IN: Final = 0.0615
 
@@ -18,18 +20,25 @@ def wrapped(lines: Sequence[str], width: float) -> list[str]:
     return [short for line in lines for short in textwrap.wrap(line, int((width - 0.2) / _LETTER_IN))]
 
 
-def head_in(lines: Sequence[str]) -> float:
+def head_in(heading: str, lines: Sequence[str], width: float) -> float:
     """The inches that a heading takes with these lines below it."""
-    return 0.4 + _LINE_IN * len(lines)
+    return 0.17 + _HEADING_IN * len(_heading_lines(heading, width)) + _LINE_IN * len(lines)
+
+
+def _heading_lines(heading: str, width: float) -> list[str]:
+    return textwrap.wrap(heading, int((width - 0.2) / _HEADING_LETTER_IN))
 
 
 def write_head(figure: Any, heading: str, lines: Sequence[str], theme: Theme) -> None:
     """The heading of a picture, and below it what is drawn and what is not."""
     width, height = figure.get_size_inches()
     style: dict[str, Any] = {"va": "top", "color": theme.ink, "parse_math": False}
-    figure.text(0.1 / width, 1 - 0.1 / height, heading, fontsize=12, fontweight="bold", **style)
+    large = _heading_lines(heading, width)
+    for number, line in enumerate(large):
+        y_in = 0.1 + _HEADING_IN * number
+        figure.text(0.1 / width, 1 - y_in / height, line, fontsize=12, fontweight="bold", **style)
     for number, line in enumerate(lines):
-        y_in = 0.35 + _LINE_IN * number
+        y_in = 0.12 + _HEADING_IN * len(large) + _LINE_IN * number
         figure.text(0.1 / width, 1 - y_in / height, line, fontsize=8.5, **style)
 
 

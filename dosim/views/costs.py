@@ -51,6 +51,8 @@ SERIES: Final = (
 )
 #: The same for lines: lengths of dash and gap, none for a line without gaps.
 DASHES: Final[tuple[tuple[float, ...], ...]] = ((), (5, 2), (2, 2), (6, 2, 1, 2), (1, 1), (8, 3), (3, 1, 1, 1, 1, 1))
+#: Where the axes end and the legend begins, a share of the picture.
+_RIGHT: Final = 0.66
 ELSE: Final = "everything else"
 
 Series = tuple[float, ...]
@@ -294,7 +296,7 @@ def costs(
     source: a simulation, a trace, or `Costs`. plan, prices: as in `read_costs`. limits: as in `chosen_limits`. width:
     inches. Raises ValueError that names the argument and the fix.
     """
-    check_width(width, "costs", 7)
+    check_width(width, "picture of costs", 9)
     if isinstance(source, Costs):
         if plan != "paid" or prices is not None:
             raise ValueError("plan, prices: the costs have their own; give them to read_costs(source, …).")
@@ -315,10 +317,10 @@ class _Picture:
 
     def drawn(self, width: float, dark: bool, title: str) -> Figure:
         heading, lines = title or "What the run costs", wrapped(self._says(), width)
-        height = head_in(lines) + 4.55
+        height = head_in(heading, lines, width) + 4.55
         figure = new_figure(width, height, dark=dark, what="costs")
         write_head(figure, heading, lines, self.theme)
-        left, right = 0.85 / width, 0.66
+        left, right = 0.85 / width, _RIGHT
         usd = figure.add_axes((left, 2.45 / height, right - left, 1.8 / height))
         held = figure.add_axes((left, 0.4 / height, right - left, 1.35 / height), sharex=usd)
         for axes in (usd, held):
@@ -359,8 +361,9 @@ class _Picture:
         axes.set_ylim(0, top * 1.06)
         ticks = time_ticks(0, top, most=5)
         axes.set_yticks([at for at, _ in ticks], [words for _, words in ticks])
+        room = int((axes.figure.get_size_inches()[0] * (1 - _RIGHT) - 1.3) / 0.078)
         self._stacked(axes, [(what, tuple(value * 1e6 for value in values)) for what, values in shown])
-        self._legend(axes, [f"{_shortened(what)}  {rounded(values[-1] * 1e6)}" for what, values in shown])
+        self._legend(axes, [f"{_shortened(what, room)}  {rounded(values[-1] * 1e6)}" for what, values in shown])
 
     def _stacked(self, axes: Any, shown: Sequence[tuple[str, Series]]) -> None:
         moments = self.data.moments_us
@@ -438,5 +441,5 @@ def _half(data: Costs) -> list[str]:
     return [f"Half of the sum was reached by {rounded(at_us)} of {rounded(data.moments_us[-1])}."]
 
 
-def _shortened(text: str, most: int = 38) -> str:
+def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"

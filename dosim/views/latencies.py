@@ -165,8 +165,8 @@ class Latencies:
 
     def _repr_html_(self) -> str:
         head = ("from", "requests", *(f"p{name}" for name in MARKED), "longest")
-        rows = [_row("everywhere", self), *(_row(city, each) for city, each in self.by_city.items())]
-        return html_table(head, rows if self.samples else [], sentences((_counts(self), self.note)))
+        shown = {"everywhere": self, **self.by_city} if self.samples else {}
+        return html_table(head, [_row(*item) for item in shown.items()], sentences((_counts(self), self.note)))
 
 
 def _row(name: str, latencies: Latencies) -> tuple[str, ...]:
@@ -291,11 +291,11 @@ class _Picture:
             if by == name or (by is None and self.data.samples)
         ]
         heading, lines = title or "How long requests took", wrapped([self._says(by)], width)
-        height = head_in(lines) + sum(body + self._between(draw) for body, draw in panels)
+        height = head_in(heading, lines, width) + sum(body + self._between(draw, width) for body, draw in panels)
         figure = new_figure(width, height, dark=dark, what="latency")
         write_head(figure, heading, lines, self.theme)
         left = min(0.3, (0.3 + 0.078 * self._longest_label(by)) / width)
-        y_in = height - head_in(lines)
+        y_in = height - head_in(heading, lines, width)
         for body, draw in panels:
             y_in -= 0.28 + body
             axes = figure.add_axes((left, y_in / height, 1 - left - 0.25 / width, body / height))
@@ -304,15 +304,20 @@ class _Picture:
                 draw(axes)
             else:
                 self._nothing(axes)
-            y_in -= self._between(draw) - 0.28
+            y_in -= self._between(draw, width) - 0.28
         figure.limits = self.limits
         figure.alt = self._alt(by, heading)
         drawing: Figure = figure
         return drawing
 
-    def _between(self, draw: Any) -> float:
+    def _between(self, draw: Any, width: float) -> float:
         """Inches of a panel besides its body: its title, ticks and legend."""
-        return 0.28 + (0.64 if draw == self._segments else 0.42)
+        return 0.28 + (0.44 + 0.2 * self._legend_rows(width) if draw == self._segments else 0.42)
+
+    def _legend_rows(self, width: float) -> int:
+        """Rows that the legend of the parts takes."""
+        parts = {part for group in self._groups() for part in group.parts_us}
+        return max(1, -(-len(parts) // _legend_columns(width)))
 
     def _groups(self) -> tuple[Group, ...]:
         return self.data.groups
@@ -404,7 +409,7 @@ class _Picture:
             handles=handles,
             loc="upper left",
             bbox_to_anchor=(0, 0, 1, -0.24 / (0.34 * max(1, len(groups)))),
-            ncols=5,
+            ncols=_legend_columns(axes.figure.get_size_inches()[0]),
             frameon=False,
             fontsize=8.5,
             labelcolor=self.theme.ink,
@@ -484,6 +489,11 @@ class _Picture:
         return "\n".join(lines)
 
 
+def _legend_columns(width: float) -> int:
+    """Columns of the parts' legend that fit beside the labels."""
+    return max(1, int((width - 2) / 1.75))
+
+
 def _margin(ends: tuple[float, float]) -> tuple[float, float]:
     room = (ends[1] - ends[0]) * 0.03
     return ends[0] - room, ends[1] + room
@@ -502,7 +512,7 @@ def _counts(data: Latencies) -> str:
     if not data.samples and not data.open:
         return "No request from outside is in this trace: send one, as sim.run(sim.client('Tokyo').fetch(url))."
     still = f", {data.open:,} had no answer when the trace ended" if data.open else ""
-    lost = f", {data.cut:,} answers belong to requests sent before" if data.cut else ""
+    lost = f", {counted(data.cut, 'answer')} more to requests sent before" if data.cut else ""
     return f"{len(data):,} answered {'request' if len(data) == 1 else 'requests'}{still}{lost}."
 
 

@@ -10,7 +10,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -168,7 +168,7 @@ class Backlog:
     def arrivals_per_s(self) -> float | None:
         """The measured rate: gaps over their sum; None with less than two arrivals."""
         whole_us = sum(self.gaps_us)
-        return len(self.gaps_us) / whole_us * 1e6 if whole_us else None
+        return len(self.gaps_us) * 1e6 / whole_us if whole_us else None
 
     @property
     def most_inside(self) -> int:
@@ -303,11 +303,11 @@ def _visits(trace: Trace) -> tuple[dict[str, list[Visit]], int]:
     last_us = 0
     for t_us, _, kind, actor, request, _, _ in trace.raw:
         last_us = max(last_us, t_us)
-        if kind == "arrive" and actor.endswith(")"):
+        if kind == "arrive" and _is_object(actor):
             arrived[request] = (actor, t_us)
-        elif kind == "start" and actor.endswith(")"):
+        elif kind == "start" and _is_object(actor):
             started[request] = (actor, t_us)
-        elif kind in _ENDS and actor.endswith(")"):
+        elif kind in _ENDS and _is_object(actor):
             came, began = arrived.pop(request, None), started.pop(request, None)
             if came is not None or began is not None:
                 found.setdefault(actor, []).append(
@@ -320,6 +320,12 @@ def _visits(trace: Trace) -> tuple[dict[str, list[Visit]], int]:
     for visits in found.values():
         visits.sort(key=_order)
     return dict(sorted(found.items(), key=lambda item: _order(item[1][0]))), last_us
+
+
+@lru_cache(maxsize=65_536)
+def _is_object(label: str) -> bool:
+    """Whether a label is an object's, as Counter('a'), and not a Worker's, a service's or an address."""
+    return label.endswith(")") and label.partition("(")[0].isidentifier()
 
 
 def _order(visit: Visit) -> tuple[int, int]:
@@ -374,7 +380,7 @@ class _Picture:
         heading = title or (f"Who waits at {self.data.label}" if self.data.label else "Who waits")
         lines = wrapped(self._says(), width)
         body_in = 3.75
-        height = head_in(lines) + body_in
+        height = head_in(heading, lines, width) + body_in
         figure = new_figure(width, height, dark=dark, what="queue")
         write_head(figure, heading, lines, self.theme)
         left, split = 0.55 / width, 0.66

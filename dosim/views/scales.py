@@ -139,8 +139,10 @@ def highest_in_windows(steps: Sequence[tuple[int, int, int]], windows: int) -> t
         while step[0] >= at + size:
             found.append((at, best[1], best[2]))
             at += size
-            best = held  # what holds at the window's beginning
+            best = held  # what holds at the window's beginning, unless it changes there
         held = step
+        if step[0] == at:
+            best = step
         if step[1] + step[2] > best[1] + best[2]:
             best = step
     found.append((at, best[1], best[2]))

@@ -2,7 +2,7 @@
 
 The names are Kendall's: arrivals/services/servers, M for memoryless (random), D for always the same, G for any.
 M/G/1 is Pollaczek and Khinchine's formula, of which M/D/1 and M/M/1 are cases. Times are microseconds; utilisation is
-the arrival rate times the mean service, below 1.
+the arrival rate times the mean service, below 1. Random ones are independent of one another: what alternates is not.
 """
 
 from __future__ import annotations
