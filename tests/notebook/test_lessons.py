@@ -70,7 +70,8 @@ def test_every_knob_changes_the_run_in_place(name: str) -> None:
     predict(panel, RIGHT[name])
     axes = ticks(panel)
     for knob in panel.controls.values():
-        for value in [knob.options[-1]] if hasattr(knob, "options") else [knob.max, knob.min]:
+        ends = [knob.options[-1]] if hasattr(knob, "options") else [knob.max, knob.min]
+        for value in [end for end in ends if end != knob.value]:
             generation, question = panel.generation, panel.question.value
             knob.value = value
 
