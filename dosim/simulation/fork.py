@@ -25,7 +25,7 @@ from dosim.platform.facts import EPOCH_MS
 from dosim.runtime.calls import OutsideCall
 from dosim.simulation.clients import Client
 from dosim.simulation.errors import ForkError
-from dosim.simulation.journal import Action, kept, making, result_of
+from dosim.simulation.journal import Action, changed, kept, making, result_of
 from dosim.simulation.objects import ObjectView
 from dosim.trace import Record
 from dosim.web.ids import DurableObjectId
@@ -277,10 +277,9 @@ class Twins:
 
     def of(self, thing: Any) -> Any:
         """The fork's own client, call, response, socket, stub, id or object; containers too; the rest is what it is."""
-        if isinstance(thing, (list, tuple, set)) and type(thing) in (list, tuple, set):
-            return type(thing)(map(self.of, thing))
-        if isinstance(thing, dict):
-            return {key: self.of(value) for key, value in thing.items()}
+        return changed(thing, self._of, {})
+
+    def _of(self, thing: Any) -> Any:
         if isinstance(thing, Client):
             return self._clients[thing._number]
         if isinstance(thing, OutsideCall):

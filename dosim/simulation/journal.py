@@ -49,13 +49,26 @@ _FIX = (
 
 def kept(value: Any) -> Any:
     """A value as it is now: containers and what has a body are copied, the rest is what it is."""
-    if isinstance(value, dict):
-        return {key: kept(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)) and type(value) in (list, tuple, set):
-        return type(value)(map(kept, value))
-    if isinstance(value, _WITH_BODY):
-        return deepcopy(value)
-    return value
+    return changed(value, lambda leaf: deepcopy(leaf) if isinstance(leaf, _WITH_BODY) else leaf, {})
+
+
+def changed(value: Any, change: Callable[[Any], Any], known: dict[int, Any]) -> Any:
+    """A copy of plain containers with everything else in them changed; parts that are shared, and cycles, stay so."""
+    kind = type(value)
+    if kind not in (dict, list, tuple, set):
+        return change(value)
+    if id(value) in known:
+        return known[id(value)]
+    if kind is dict:
+        copy: Any = known.setdefault(id(value), {})
+        for key, item in value.items():
+            copy[key] = changed(item, change, known)
+    elif kind is list:
+        copy = known.setdefault(id(value), [])
+        copy.extend(changed(item, change, known) for item in value)
+    else:
+        copy = known[id(value)] = kind(changed(item, change, known) for item in value)
+    return copy
 
 
 class Action(NamedTuple):

@@ -237,6 +237,26 @@ def test_every_way_of_acting_is_repeated() -> None:
     assert fork.fork().trace.digest == sim.trace.digest
 
 
+def test_arguments_are_kept_as_they_were() -> None:
+    """What was given to a call and changed afterwards is given again as it was, with its cycles."""
+
+    class Echo(DurableObject):
+        async def sum(self, values: Any) -> Any:
+            await self.ctx.storage.put("length", len(values))
+            return len(values)
+
+    sim = Simulation(durable_objects={"ECHO": Echo}, seed=7)
+    stub = sim.env.ECHO.getByName("e")
+    values: list[Any] = [1, {"a": [2]}, b"x"]
+    values.append(values)
+    call = stub.sum(values)
+    values.append(5)
+    sim.run(call)
+    fork = sim.fork()
+
+    assert {"length": 4} == sim.objects["e"].storage == fork.objects["e"].storage
+
+
 def test_a_fork_of_a_fork() -> None:
     """A fork has the past of its original and what was done to it since, and can be forked in turn."""
     sim = world()

@@ -15,8 +15,8 @@ def control(widgets: Any, name: str, knob: object, *, live: bool = False) -> Any
 
     Raises ValueError or TypeError that name the argument and what a knob is.
     """
-    wide = widgets.Layout(width="28em")
-    style = {"description_width": "8em"}
+    wide = widgets.Layout(width="30em")
+    style = {"description_width": "10em"}
     if isinstance(knob, tuple) and len(knob) == 3 and all(isinstance(value, (int, float)) for value in knob):
         low, high, start = knob
         if not low <= start <= high:

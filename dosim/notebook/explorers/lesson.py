@@ -115,7 +115,7 @@ class Panel:
             name: control(widgets, name, knob, live=not lesson.slow) for name, knob in lesson.knobs.items()
         }
         self.guess = self._guess(widgets)
-        self.reveal = widgets.Button(description="Show", tooltip="Show the run", layout=widgets.Layout(width="8em"))
+        self.reveal = widgets.Button(description="Show", tooltip="Show the run", layout=widgets.Layout(width="10em"))
         self.pin = widgets.ToggleButton(
             description="Pin this run", tooltip="Keep this run, to compare others with it", disabled=True
         )
@@ -124,8 +124,8 @@ class Panel:
             min=0,
             max=0,
             description="step",
-            layout=widgets.Layout(width="28em"),
-            style={"description_width": "8em"},
+            layout=widgets.Layout(width="30em"),
+            style={"description_width": "10em"},
         )
         self.question, self.picture, self.status = widgets.HTML(), widgets.HTML(_NOTHING_YET), widgets.HTML()
         for knob in self.controls.values():
