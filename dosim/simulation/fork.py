@@ -159,7 +159,7 @@ def _same_past(simulation: Simulation, twins: Twins, moment: Moment) -> None:
         raise ForkError(
             f"the same actions led somewhere else: {said}\nYour code depends on something outside the simulation (a"
             " module global or class attribute that the first run changed, a file, a handler's variable), or something"
-            " from outside was not recorded (a call of a binding such as sim.env.KV). The fix: let a function make the"
+            " from outside was done behind the simulation's methods (sim.network.cut for sim.cut). The fix: let a function make the"
             " classes, the simulation and the calls, and give fork that function, sim.fork(at=..., run=function)."
         ) from failure
 
@@ -376,33 +376,37 @@ class _Halt:
         return self.same
 
     def __call__(self, loop: Loop, done: Callable[[], bool], until_us: int, budget: int, drain: bool) -> bool:
+        left = budget
+        if self.compare():
+            before = loop.events
+            ended = self._up_to_the_moment(loop, done, until_us, budget, drain)
+            if ended is not None:
+                return ended
+            if self.compare():
+                raise Halted
+            left -= loop.events - before  # another simulation of the function: it goes on
+        return loop.run_slice(done, until_us=until_us, budget=left, drain=drain)
+
+    def _up_to_the_moment(
+        self, loop: Loop, done: Callable[[], bool], until_us: int, budget: int, drain: bool
+    ) -> bool | None:
+        """`Loop.run_slice`, to the moment at most; None when that has come."""
         moment, trace = self._moment, self.fork.trace
-        if not self.compare():
-            return loop.run_slice(done, until_us=until_us, budget=budget, drain=drain)
         if moment.place is not None:
-            if moment.place[1] == loop.events:
-                raise Halted
-            ended = loop.run_slice(
-                done, until_us=until_us, budget=min(budget, moment.place[1] - loop.events), drain=drain
-            )
-            if moment.place[1] == loop.events:
-                raise Halted
-            return ended
+            left = min(budget, moment.place[1] - loop.events)
+            ended = loop.run_slice(done, until_us=until_us, budget=left, drain=drain) if left > 0 else False
+            return None if loop.events == moment.place[1] else ended
         if moment.record is not None:
             while trace.count < moment.record:
                 self.events_before = loop.events
-                if loop.run_slice(done, until_us=until_us, budget=min(1, budget), drain=drain):
-                    return True
+                if budget <= 0 or loop.run_slice(done, until_us=until_us, budget=1, drain=drain):
+                    return budget > 0
                 budget -= 1
-                if budget <= 0 and trace.count < moment.record:
-                    return False
-            raise Halted
+            return None
         if moment.time_us is None:
             return loop.run_slice(done, until_us=until_us, budget=budget, drain=drain)
         ended = loop.run_slice(done, until_us=min(until_us, moment.time_us), budget=budget, drain=drain)
-        if ended and until_us >= moment.time_us and loop.now_us >= moment.time_us and not done():
-            raise Halted
-        return ended
+        return None if ended and until_us >= moment.time_us <= loop.now_us and not done() else ended
 
 
 def _rerun(simulation: Simulation, moment: Moment, run: Callable[[], object]) -> Simulation:

@@ -41,9 +41,8 @@ Actor = tuple[str, Any]
 _WITH_BODY = (bytearray, Request, JsBody, JsHeaders, FormData)
 _DOSIM = str(Path(__file__).parents[1])
 _FIX = (
-    "put all of it, from Simulation(...) to the last run, into a function that returns nothing or anything, and give it"
-    " that function, sim.fork(at=..., run=function); or make the calls outside, as in `call = client.fetch(url)` and"
-    " `sim.run(call)`"
+    "put everything, from Simulation(...) to the last run, into a function and give that, sim.fork(at=...,"
+    " run=function); or make the calls outside, as in `call = client.fetch(url)` and `sim.run(call)`"
 )
 
 
