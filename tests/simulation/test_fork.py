@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dosim import ForkError, Network, Simulation
+from dosim import Deadlock, ForkError, Network, Simulation
 from dosim.workers import DurableObject, Request, Response, WorkerEntrypoint
 from dosim.workers.js import WebSocketPair
 
@@ -255,6 +255,38 @@ def test_arguments_are_kept_as_they_were() -> None:
     fork = sim.fork()
 
     assert {"length": 4} == sim.objects["e"].storage == fork.objects["e"].storage
+
+
+def test_runs_that_ended_badly_or_inside_a_loop_are_repeated() -> None:
+    """A deadlock, a timeout, a failed call and `arun` come again: what counts is how far each run went."""
+
+    class Stuck(DurableObject):
+        async def wait(self) -> None:
+            await asyncio.Event().wait()
+
+        async def fail(self) -> None:
+            raise ValueError("no")
+
+    sim = Simulation(durable_objects={"STUCK": Stuck}, seed=7)
+    stub = sim.env.STUCK.getByName("s")
+    with pytest.raises(Deadlock):
+        sim.run(stub.wait())
+    with pytest.raises(Exception, match="no"):
+        sim.run(stub.fail())
+    with pytest.raises(TimeoutError):
+        sim.run(stub.wait(), for_="1s")
+
+    async def cell() -> None:
+        with pytest.raises(Exception, match="no"):
+            await sim.arun(stub.fail())
+        await sim.arun(for_="1m")
+
+    asyncio.run(cell())
+    fork = sim.fork()
+
+    assert sim.trace.digest == fork.trace.digest
+    assert sim.now == fork.now
+    assert 2 == len(fork.calls) == len(sim.calls)
 
 
 def test_a_fork_of_a_fork() -> None:
