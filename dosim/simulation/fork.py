@@ -160,8 +160,8 @@ def _same_past(simulation: Simulation, twins: Twins, moment: Moment) -> None:
             f"the same actions led somewhere else: {said}\nYour code depends on something outside the simulation (a"
             " module global or class attribute that the first run changed, a file, a handler's variable), or something"
             " from outside was done behind the simulation's methods (sim.network.cut for sim.cut)."
-            " The fix: let a function make the classes, the simulation and the calls, and give fork that function, sim.fork(at=...,"
-            " run=function)."
+            " The fix: let a function make the classes, the simulation and the calls, and give fork that function,"
+            " sim.fork(at=..., run=function)."
         ) from failure
 
 
