@@ -34,6 +34,7 @@ html_theme_options = {"home_page_in_toc": True, "show_toc_level": 2}
 html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["dosim.css"]
+html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
 html_copy_source = False
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]

@@ -90,7 +90,7 @@ class Recorded(Directive):
 def box(case_id: str, case: dict[str, Any], lines: list[str], status: str) -> nodes.Node:
     admonition = nodes.admonition(classes=["recorded", "admonition-recorded"])
     admonition += nodes.title("", "What the real runtime answered")
-    admonition += nodes.literal_block("\n".join(lines), "\n".join(lines), language="json", force=True)
+    admonition += nodes.literal_block("\n".join(lines), "\n".join(lines), language="none")
     foot = nodes.paragraph(classes=["recorded-case"])
     foot.extend(footnote(case_id, case, status))
     admonition += foot

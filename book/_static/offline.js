@@ -5,8 +5,14 @@
 
   async function draw(figure) {
     mermaid.initialize({ startOnLoad: false, theme: dark() ? "dark" : "default", securityLevel: "strict" });
-    const { svg } = await mermaid.render(`diagram-${++drawn}`, figure.dataset.source);
-    figure.innerHTML = svg;
+    try {
+      figure.innerHTML = (await mermaid.render(`diagram-${++drawn}`, figure.dataset.source)).svg;
+    } catch (error) {
+      const source = document.createElement("pre");
+      source.textContent = figure.dataset.source;
+      figure.replaceChildren(source);
+      reportError(error);
+    }
   }
 
   async function start() {
