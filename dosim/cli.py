@@ -86,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     fresh.add_argument("folder", metavar="FOLDER", help="a folder that is not there yet; its name is the Worker's")
     fresh.set_defaults(command=_new)
 
-    listed = "\n".join(f"  {scenario.name:<14} {scenario.shows}" for scenario in SCENARIOS.values())
+    widest = max(map(len, SCENARIOS))
+    listed = "\n".join(f"  {scenario.name:<{widest}}  {scenario.shows}" for scenario in SCENARIOS.values())
     run = commands.add_parser(
         "run",
         help="run a scenario, or a Python Workers project",
@@ -392,7 +393,7 @@ def _bill(options: argparse.Namespace) -> int:
 
 
 def _scenario_bills(options: argparse.Namespace) -> list[tuple[str, Bill]]:
-    """The bill of each variant of a scenario, its rehearsal included; of a scenario without variants, with no title."""
+    """The bill of each variant or world of a scenario, its rehearsal included; of a single one, with no title."""
     from dosim.billing import bill_of
     from dosim.scenarios import SCENARIOS, BadArgument
 
@@ -403,7 +404,11 @@ def _scenario_bills(options: argparse.Namespace) -> list[tuple[str, Bill]]:
     except BadArgument as error:
         raise Refused(f"--{error.argument} {error.value} {error.fix}") from None
     has_variants = "variant" in scenario.options
-    runs = [(run.variant.title, run.trace) for run in result] if has_variants else [("", result.trace)]
+    if has_variants:
+        runs = [(run.variant.title, run.trace) for run in result]
+    else:
+        worlds = getattr(result, "worlds", ())
+        runs = [(world.title, world.sim.trace) for world in worlds] if len(worlds) > 1 else [("", result.trace)]
     return [(title, bill_of(trace, plan=options.plan, prices=options.prices)) for title, trace in runs]
 
 

@@ -63,6 +63,17 @@ def test_a_worker_that_throws_is_told(project: str, capsys: pytest.CaptureFixtur
     assert "ValueError: not today" in told.err
 
 
+def test_a_lesson_s_worlds_are_billed_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the title of each."""
+    from dosim.scenarios.registry import find_scenario
+
+    titles = [world.title for world in find_scenario("slow-api").run().worlds]
+
+    assert 0 == main(["bill", "slow-api"])
+    said = capsys.readouterr().out
+    assert 1 < len(titles) == sum(f"{title}\n{'-' * len(title)}\n" in said for title in titles)
+
+
 def test_a_scenario_s_variants_are_billed_each(capsys: pytest.CaptureFixture[str]) -> None:
     """The same ten requests of 5 s: 5 s of one object that lets all in, 50 s of one that takes one at a time."""
     assert main(["bill", "ten-by-five", "--variant", "input-gates", "--variant", "one-at-a-time"]) == 0

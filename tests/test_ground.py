@@ -196,6 +196,7 @@ DEPENDENCIES = {
     "time-machine",
     "rich",
     "cronsim",
+    "greenlet",
 }
 
 

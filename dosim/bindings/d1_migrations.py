@@ -1,4 +1,4 @@
-"""Migrations of a D1 database, as `wrangler d1 migrations apply` keeps and runs them."""
+"""Migrations and scripts of a D1 database, as `wrangler d1` runs them."""
 
 from __future__ import annotations
 
@@ -37,3 +37,14 @@ def migrate(store: D1Store, files: Sequence[Path]) -> list[str]:
             ]
         )
     return [file.name for file in fresh]
+
+
+def execute(store: D1Store, script: str) -> int:
+    """Run a script, whole or not at all, as `wrangler d1 execute --file` does; returns how many statements it has.
+
+    Raises JsException "D1_ERROR: ..." for a statement that fails.
+    """
+    statements = [Query(statement.text, []) for statement in read_script(script).statements]
+    if statements:
+        store.run(statements)
+    return len(statements)

@@ -87,10 +87,12 @@ class Handle(list[Any]):
 class Timer(Handle):
     """A callback at a time; as `asyncio.TimerHandle`. Cancelled, it neither runs nor moves the clock."""
 
-    __slots__ = ("made_us", "scope", "when_us")
+    __slots__ = ("first_us", "made_us", "scope", "when_us")
 
     when_us: int
     made_us: int
+    #: When the first of a row of timers was made, each of which makes the next: `setInterval`.
+    first_us: int
     scope: Scope | None
 
     def when(self) -> float:
@@ -220,7 +222,8 @@ class Loop(asyncio.AbstractEventLoop):
     ) -> Timer:
         scope = SCOPE.get()
         timer = Timer((callback, args, copy_context() if context is None else context))
-        timer.when_us, timer.scope, timer.made_us = max(when_us, self.now_us), scope, self.now_us
+        timer.when_us, timer.scope = max(when_us, self.now_us), scope
+        timer.made_us = timer.first_us = self.now_us
         if scope is not None:
             scope.timers_changed(1)
         self._seq = seq = self._seq + 1

@@ -24,12 +24,17 @@ _BOUNDED = frozenset(("timer", "call", "waitUntil", "outgoing socket"))
 
 
 class Holder(NamedTuple):
-    """One thing that keeps an object in memory: its kind, in words what it is, since when and how long (us)."""
+    """One thing that keeps an object in memory: its kind, in words what it is, since when and how long (us).
+
+    `term_us` is when the present term began: of an interval its last beat (assumed: each beat is an operation of its
+    own, which holds for at most 15 minutes), of all else `since_us`.
+    """
 
     kind: str
     what: str
     since_us: int
     age_us: int
+    term_us: int
 
     def __str__(self) -> str:
         return f"{self.what}, for {duration_text(self.age_us)}"
@@ -56,14 +61,24 @@ def holders(instance: Instance) -> list[Holder]:
     for socket, since_us in instance.sockets.values():
         kind, how = ("outgoing socket", "opened from here") if socket.outgoing else ("socket", "accepted with accept()")
         found.append((kind, f"WebSocket {socket.number}, {how}", since_us))
-    timers = sorted((timer.made_us, timer.when_us) for timer in loop.timers_of(instance))
-    found += [("timer", f"a timer due at t={when_us / 1e6:.3f}s", made_us) for made_us, when_us in timers]
+    timers = sorted((timer.first_us, timer.when_us, timer.made_us) for timer in loop.timers_of(instance))
+    terms_us = [made_us for _, _, made_us in timers]
+    found += [("timer", _timer_text(first_us, when_us, made_us), first_us) for first_us, when_us, made_us in timers]
     found += [("call", f"the call {call!r}, which has no answer", call.leave_us) for call in instance.outgoing]
     found += [("waitUntil", "waitUntil work", since_us) for since_us in instance.pins.values()]
     held_since_us = instance.world.functions.held_since_us(instance)
     if held_since_us is not None:
         found.append(("function", "a function of it that a caller holds", held_since_us))
-    return [Holder(kind, what, since_us, now_us - since_us) for kind, what, since_us in found]
+    began_us = iter(terms_us)
+    return [
+        Holder(kind, what, since_us, now_us - since_us, next(began_us) if kind == "timer" else since_us)
+        for kind, what, since_us in found
+    ]
+
+
+def _timer_text(first_us: int, when_us: int, made_us: int) -> str:
+    what = "a timer" if first_us == made_us else "an interval, with its next beat"
+    return f"{what} due at t={when_us / 1e6:.3f}s"
 
 
 def why_awake(host: ObjectHost) -> Reasons:
@@ -100,6 +115,6 @@ def overstays_at_us(instance: Instance, draw: float) -> int:
     if not world.operations_hold:
         return instance.last_event_us + EVICTION_AFTER_US + round(draw * EVICTION_SPREAD_US)
     return max(
-        (held.since_us + OPERATION_HOLDS_US for held in holders(instance) if held.kind in _BOUNDED),
+        (held.term_us + OPERATION_HOLDS_US for held in holders(instance) if held.kind in _BOUNDED),
         default=instance.loop.now_us,
     )

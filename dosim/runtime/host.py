@@ -366,6 +366,6 @@ class ObjectHost:
 
 
 def object_label(class_name: str, object_id: DurableObjectId) -> str:
-    """An object as people read it: by its name, else by the beginning of its id."""
-    name = object_id.name
-    return f"{class_name}({name!r})" if name is not None else f"{class_name}({str(object_id)[:8]}…)"
+    """An object as people read it: by its name, else by the beginning of its id, and its jurisdiction if it has one."""
+    name = repr(object_id.name) if object_id.name is not None else f"{str(object_id)[:8]}…"
+    return f"{class_name}({name}, {object_id.jurisdiction})" if object_id.jurisdiction else f"{class_name}({name})"

@@ -90,8 +90,16 @@ class Routes:
         if call.caller is None or call.owner is None:
             settle((future, value, error))
             return
+        if error is None and call.via == "fetch" and getattr(call.owner, "broken", None) is not None:
+            _hang_up(value)
         call.owner.call_answered(call)
         call.caller.result_due(call, settle, (future, value, error))
+
+
+def _hang_up(response: Any) -> None:
+    """Nobody is there any more to take the WebSocket that comes with an answer: its other end notices."""
+    if response.webSocket is not None and not response.webSocket.accepted:
+        response.webSocket.drop()
 
 
 def _way(a: City | None, b: City | None) -> str:

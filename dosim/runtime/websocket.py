@@ -43,6 +43,11 @@ NO_CODE = 1005
 _FORBIDDEN_CODES = frozenset((1004, 1005, 1006, 1015))
 _REASON_BYTES = 123
 _NOT_ACCEPTED = "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages."
+#: Of an end whose other end is in use. Source: workerd io/actor `acceptWebSocket`; not among the recorded cases.
+_PAIRED = (
+    "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a"
+    " Response."
+)
 _MIXED = "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`"
 
 CONNECTING, OPEN, CLOSING, CLOSED = 0, 1, 2, 3
@@ -247,6 +252,8 @@ class WebSocketEnd(JsInterface):
         """Raises what `ctx.acceptWebSocket` raises for an end that was accepted in whatever way (recorded)."""
         if self.accepted:
             raise JsException(_MIXED)
+        if self.peer.accepted or self._connection.legs:
+            raise JsException(_PAIRED)
 
     def check_sendable(self) -> None:
         """Raises TypeError for an end that cannot be given away in a response any more."""

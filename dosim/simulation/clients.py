@@ -11,7 +11,7 @@ from dosim.runtime.faults import LOST_TEXT
 from dosim.runtime.worker import fetch_event
 from dosim.simulation.sockets import Handshake
 from dosim.web.errors import JsException
-from dosim.web.http import REQUEST_OPTIONS, deliver_request, deliver_response
+from dosim.web.http import REQUEST_OPTIONS, JsRequest, deliver_request, deliver_response
 
 if TYPE_CHECKING:
     from dosim.kernel.loop import Loop
@@ -71,6 +71,8 @@ class Client:
         self._world = simulation.world
         self._number = number
         self._sent = 0
+        #: Its address, of those for documentation (RFC 3849): every client has one of its own.
+        self._address = f"2001:db8::{number:x}"
         self.city = city
         self.name = name
         self._place = city.name if city is not None else ""
@@ -95,6 +97,7 @@ class Client:
         if options:
             _check_options(options)
         request = world.make_fetch_request(resource, options)
+        self._add_headers(request)
         url, method = request.url, request.method
         self._sent += 1
         call = world.client_call(self.name, method, self._number << 32 | self._sent)
@@ -108,6 +111,11 @@ class Client:
         else:
             world.loop.at(now_us + self._link_us(call, 2), self._at_edge, call)
         return outcome
+
+    def _add_headers(self, request: JsRequest) -> None:
+        """What every request from outside carries, unless it says otherwise."""
+        request.headers.add_missing("host", request.url.partition("://")[2].partition("/")[0].partition("?")[0])
+        request.headers.add_missing("cf-connecting-ip", self._address)
 
     def _entry(self) -> City | None:
         """The nearest colo that is not down."""

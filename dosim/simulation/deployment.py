@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dosim.bindings.assets import Assets
 from dosim.bindings.crons import CronTrigger, ScheduledController
 from dosim.bindings.d1 import D1Database
-from dosim.bindings.d1_migrations import migrate
+from dosim.bindings.d1_migrations import execute, migrate
 from dosim.bindings.d1_store import D1Store
 from dosim.bindings.external import Externals
 from dosim.bindings.kv import KVNamespace
@@ -23,7 +23,7 @@ from dosim.bindings.r2 import R2Bucket
 from dosim.bindings.r2_store import R2Store
 from dosim.bindings.services import service_stub
 from dosim.bindings.site import AssetsBinding, Site
-from dosim.project.services import Services
+from dosim.project.services import Services, Store
 from dosim.runtime.worker import handler_event
 from dosim.simulation.isolates import Binding, Isolates, LoadedIsolate
 from dosim.simulation.programs import Program
@@ -47,7 +47,8 @@ class Env:
         known = ", ".join(sorted(vars(self))) or "nothing"
         raise AttributeError(
             f"env has no binding {name!r}; it has {known}. Bind it: durable_objects={{{name!r}: YourClass}} (or"
-            f" kv_namespaces=[{name!r}], queues=..., vars=...), or, in a project, in its wrangler.jsonc."
+            f" kv_namespaces=[{name!r}], queues=..., vars=...), or, in a project, in its wrangler.jsonc; a secret"
+            f" belongs into the file .dev.vars beside it, as {name}=..."
         )
 
     def __repr__(self) -> str:
@@ -220,13 +221,31 @@ class Deployment:
 
     def apply_migrations(self, program: str, binding: str) -> list[str]:
         """The `.sql` files of a D1 database's migrations folder that it has not seen, in the order of their names."""
-        script = self._scripts[program]
-        found = next((entry for entry in script.services.d1 if entry.binding == binding), None)
-        if found is None or script.folder is None:
-            known = ", ".join(entry.binding for entry in script.services.d1) or "none"
-            raise ValueError(f"{binding!r} is no D1 database of a project's configuration; there are: {known}.")
+        script, found = self._scripts[program], self._d1(program, binding)
+        if script.folder is None:
+            raise ValueError(f"{binding!r} is no D1 database of a project: without a folder there are no migrations.")
         store = self._stores.d1_store(found.id)
         return migrate(store, sorted((script.folder / found.migrations_dir).glob("*.sql")))
+
+    def execute(self, program: str, binding: str, file: str | Path) -> int:
+        """Run the statements of a file, which may be named as seen from the project's folder."""
+        script, found = self._scripts[program], self._d1(program, binding)
+        path = Path(file)
+        if not path.exists() and script.folder is not None:
+            path = script.folder / file
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"file={str(file)!r} cannot be read ({error}): give the path of a file of SQL.") from None
+        return execute(self._stores.d1_store(found.id), text)
+
+    def _d1(self, program: str, binding: str) -> Store:
+        bound = self._scripts[program].services.d1
+        found = next((entry for entry in bound if entry.binding == binding), None)
+        if found is None:
+            known = ", ".join(entry.binding for entry in bound) or "none"
+            raise ValueError(f"{binding!r} is no D1 database of this simulation; there are: {known}.")
+        return found
 
     # -- what happens by itself
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +75,7 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
             except ProjectError:
                 raise
             except (Exception, SystemExit) as error:  # whatever the project's own modules raise
-                raise LoadError(_failure(error, isolate.folder, config.main, modules)) from error
+                raise LoadError(_failure(error, isolate, config.main, modules)) from error
             for binding in config.durable_objects:
                 if binding.class_name not in classes:
                     found = ", ".join(sorted(classes)) or "no DurableObject class"
@@ -93,10 +94,11 @@ def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], Loaded
 # -- a module that does not load
 
 
-def _failure(error: BaseException, folder: Path, main: str, modules: dict[str, ModuleType]) -> str:
+def _failure(error: BaseException, isolate: Isolate, main: str, modules: dict[str, ModuleType]) -> str:
     """One paragraph: file and line in the project, the line, the error, what to do."""
-    file, number = _place(error, folder) or (folder / main, 0)
-    place = file.relative_to(folder).as_posix() + (f", line {number}" if number else "")
+    folder = isolate.folder
+    file, number = _place(error, isolate.source_folder) or (folder / main, 0)
+    place = Path(os.path.relpath(file, folder)).as_posix() + (f", line {number}" if number else "")
     line = "" if isinstance(error, ImportError) else _source_line(file, number)  # it says the line's names itself
     said = " ".join(_said(error, folder, modules).split()).rstrip(".")
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__

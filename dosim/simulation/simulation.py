@@ -218,6 +218,14 @@ class Simulation(Verbs):
         """
         return self._deployment.apply_migrations(self.program.name, binding)
 
+    def execute_sql(self, binding: str, file: str | Path) -> int:
+        """Run a file of SQL on a D1 database, whole or not at all, as `wrangler d1 execute --file` does.
+
+        Returns how many statements it has. Raises ValueError for another binding or a file that cannot be read, and
+        JsException for a statement that fails.
+        """
+        return self._deployment.execute(self.program.name, binding, file)
+
     # -- the world outside
 
     def client(self, place: Any = None) -> Client:

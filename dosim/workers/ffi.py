@@ -10,10 +10,11 @@ from dosim.web.errors import JsException
 from dosim.web.interface import interface_name
 from dosim.web.proxies import JsArray, JsObject, jsnull, to_js
 from dosim.web.values import JsBigInt
+from dosim.workers.suspending import can_run_sync, run_sync
 
 __all__ = [
-    "JsArray", "JsBigInt", "JsException", "JsObject", "JsProxy", "create_once_callable", "create_proxy",
-    "destroy_proxies", "jsnull", "run_sync", "to_js",
+    "JsArray", "JsBigInt", "JsException", "JsObject", "JsProxy", "can_run_sync", "create_once_callable",
+    "create_proxy", "destroy_proxies", "jsnull", "run_sync", "to_js",
 ]  # fmt: skip
 
 
@@ -56,13 +57,3 @@ create_once_callable = create_proxy
 
 def destroy_proxies(proxies: Any) -> None:
     """Accepted without effect."""
-
-
-def run_sync(promise: Any) -> Any:
-    """Needs stack switching, which Python outside Pyodide does not have."""
-    if asyncio.iscoroutine(promise):
-        promise.close()
-    raise RuntimeError(
-        "run_sync suspends synchronous code, which needs Pyodide's stack switching; dosim runs on plain Python:"
-        " make the function async and await the promise."
-    )

@@ -79,13 +79,15 @@ class _Timers:
         def run() -> None:
             self._running.pop(number, None)
             if repeat:
-                self._running[number] = loop.call_later(delay_ms / 1000, run)
+                self._running[number] = timer = loop.call_later(delay_ms / 1000, run)
+                timer.first_us = first_us
             result = callback(*args)
             if asyncio.iscoroutine(result):
                 self._tasks = [task for task in self._tasks if not task.done()]
                 self._tasks.append(asyncio.ensure_future(result))
 
-        self._running[number] = loop.call_later((delay_ms or 0) / 1000, run)
+        self._running[number] = timer = loop.call_later((delay_ms or 0) / 1000, run)
+        first_us = timer.first_us
         return number
 
     def cancel(self, number: int) -> None:

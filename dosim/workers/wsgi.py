@@ -1,8 +1,8 @@
 """`workers.wsgi`: Django, Flask and other WSGI applications as Workers: `await wsgi.fetch(app, request, env)`.
 
 The behaviour is that of workers-runtime-sdk 1.9.5 (`workers/wsgi.py`); it has no top-level `wsgi` as it has `asgi`.
-Two known differences, because dosim cannot suspend synchronous code: the request's body is read before the application
-starts, and the whole body of the response is taken from it before the response leaves.
+The application may call `pyodide.ffi.run_sync` (as Django's D1 backend does). Two known differences: the request's
+body is read before the application starts, and the whole body of the response is taken before the response leaves.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dosim.web.headers import JsHeaders
 from dosim.web.http import JsResponse
 from dosim.workers.entrypoints import WorkerEntrypoint
 from dosim.workers.gateway import NULL_BODY_STATUSES, BaseOptions, header_pairs, whole_body
+from dosim.workers.suspending import suspendable
 
 ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -39,7 +40,7 @@ async def fetch(app: Any, req: Any, env: Any, ctx: Any = None, *, options: Optio
     """
     body = await whole_body(req)
     try:
-        return _Answer(app, build_environ(req, env, body)).response()
+        return await suspendable(_Answer(app, build_environ(req, env, body)).response)
     except Exception:
         logger.exception("WSGI request failed")
         raise

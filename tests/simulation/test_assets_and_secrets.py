@@ -236,6 +236,24 @@ def test_migrations_are_applied_once_in_order(tmp_path: Path) -> None:
     assert ["Ada", "Bob", "Cy"] == json.loads(get(sim, "/rows")[1])
 
 
+def test_a_file_of_sql_is_run_whole_or_not_at_all(tmp_path: Path) -> None:
+    """As `wrangler d1 execute --file`: named from the project's folder; a second run runs it again."""
+    files = {"init.sql": "CREATE TABLE people(name TEXT);\n-- a comment\nINSERT INTO people VALUES ('Ada');\n"}
+    folder = project(
+        tmp_path, {**files, "bad.sql": "DELETE FROM people; INSERT INTO nobody VALUES (1);"}, d1_databases=[DB]
+    )
+    sim = Simulation.from_project(folder)
+
+    assert 2 == sim.execute_sql("DB", "init.sql")
+    with pytest.raises(JsException, match="no such table: nobody"):
+        sim.execute_sql("DB", folder / "bad.sql")
+    assert ["Ada"] == json.loads(get(sim, "/rows")[1])
+    with pytest.raises(ValueError, match=r"file='none.sql' cannot be read .*: give the path of a file of SQL"):
+        sim.execute_sql("DB", "none.sql")
+    with pytest.raises(ValueError, match="'X' is no D1 database of this simulation; there are: DB"):
+        sim.execute_sql("X", "init.sql")
+
+
 def test_migrations_of_another_folder(tmp_path: Path) -> None:
     """migrations_dir of the database."""
     files = {"sql/1.sql": "CREATE TABLE people(name TEXT)"}
@@ -281,3 +299,10 @@ def test_a_database_given_in_code_has_no_migrations() -> None:
     """There is no folder to look in."""
     with pytest.raises(ValueError, match="no D1 database of a project"):
         Simulation(Default, d1_databases=["DB"]).apply_migrations("DB")
+
+
+def test_a_missing_secret_names_its_file(tmp_path: Path) -> None:
+    """The error says where a project's secrets are kept."""
+    sim = Simulation.from_project(project(tmp_path, {}, d1_databases=[DB]))
+    with pytest.raises(AttributeError, match=r"a secret belongs into the file \.dev\.vars beside it, as TOKEN="):
+        _ = sim.env.TOKEN

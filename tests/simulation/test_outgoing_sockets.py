@@ -126,3 +126,44 @@ def test_bad_addresses(url: str, text: str) -> None:
     sim, reader = world()
     with pytest.raises(Exception, match=text):
         sim.run(reader.listen(url))
+
+
+class Taker(DurableObject):
+    """Takes an end whose other end is somebody's already; connects, and is aborted."""
+
+    async def take_outgoing(self) -> None:
+        response = await fetch("https://feed.example/live", headers={"Upgrade": "websocket"})
+        self.ctx.acceptWebSocket(response.js_object.webSocket)
+
+    async def take_twice(self) -> None:
+        one, other = js.WebSocketPair.new().object_values()
+        one.accept()
+        self.ctx.acceptWebSocket(other)
+
+    async def connects(self) -> None:
+        self.socket = js.WebSocket.new("wss://feed.example/live")
+
+    async def aborts(self) -> None:
+        self.ctx.abort("enough")
+
+
+@pytest.mark.parametrize("how", ["take_outgoing", "take_twice"])
+def test_an_end_whose_pair_is_in_use_cannot_hibernate(how: str) -> None:
+    """Only a fresh end can be given to acceptWebSocket: an outgoing socket cannot."""
+    sim = Simulation(durable_objects={"TAKER": Taker})
+    sim.external("https://feed.example/live", websocket=feed)
+    with pytest.raises(Exception, match="its pair has already been accepted or used in a Response"):
+        sim.run(getattr(sim.env.TAKER.getByName("a"), how)())
+
+
+def test_an_object_that_is_reset_while_it_connects_hangs_up() -> None:
+    """The service learns that nobody is there: 1006, as of any connection that is lost."""
+    sim = Simulation(durable_objects={"TAKER": Taker})
+    service = sim.external("wss://feed.example/live", websocket=feed, latency="1s")
+    taker = sim.env.TAKER.getByName("a")
+    sim.run(taker.connects())
+    with pytest.raises(Exception, match="enough"):
+        sim.run(taker.aborts())
+    sim.run(for_="20s")
+
+    assert ["closed with 1006"] == [str(socket).rpartition(": ")[2].partition(",")[0] for socket in service.sockets]

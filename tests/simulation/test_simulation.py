@@ -9,6 +9,7 @@ import time
 import uuid
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -315,3 +316,32 @@ def test_a_response_that_was_read_already_is_a_500():
 
     assert 500 == sim.run(call).status
     assert "TypeError" in str(call.error)
+
+
+def test_a_request_from_outside_carries_its_host_and_address() -> None:
+    """Unless it says otherwise; every client has an address of its own."""
+
+    class Told(WorkerEntrypoint):
+        async def fetch(self, request: Any) -> Response:
+            return Response(f"{request.headers.get('host')} {request.headers.get('cf-connecting-ip')}")
+
+    sim = Simulation(Told)
+    calls = [sim.client("Tokyo").fetch("https://a.example:8080/x?y") for _ in range(2)]
+    own = sim.client("Tokyo").fetch("https://a.example/", headers={"Host": "b.example"})
+    texts = [sim.run(response.text()) for response in sim.run(*calls, own)]
+
+    assert ["a.example:8080 2001:db8::1", "a.example:8080 2001:db8::2", "b.example 2001:db8::3"] == texts
+
+
+def test_objects_of_one_name_in_two_jurisdictions_have_two_labels() -> None:
+    """They are two objects: told apart in traces, pictures and bills."""
+
+    class A(DurableObject):
+        async def put(self, value: int) -> None:
+            await self.ctx.storage.put("v", value)
+
+    sim = Simulation(durable_objects={"A": A})
+    sim.run(sim.env.A.getByName("x").put(1))
+    sim.run(sim.env.A.jurisdiction("eu").getByName("x").put(2))
+
+    assert ["A('x')", "A('x', eu)"] == [view.label for view in sim.objects] == list(sim.bill().by_object)
