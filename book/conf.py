@@ -13,9 +13,9 @@ from pygments.lexers.special import TextLexer
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
-sys.path[:0] = [str(ROOT), str(BOOK / "_ext")]
+sys.path.insert(0, str(ROOT))
 
-import building  # noqa: E402 (found through the line above)
+from book._ext import building  # noqa: E402 (found through the line above)
 
 project = author = html_title = "dosim"
 copyright = "dosim contributors, MIT licence"  # noqa: A001 (Sphinx's word)
@@ -24,8 +24,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_design",
     "sphinx_copybutton",
-    "docstrings",
-    "recorded",
+    "book._ext.docstrings",
+    "book._ext.recorded",
 ]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["_build", "_static", "_generated", "node_modules", "**.ipynb_checkpoints"]

@@ -1,7 +1,7 @@
 """What the pages need beside their text, put into `_static/vendor`: JavaScript from npm, and dosim's own wheel.
 
-`python book/vendor.py` installs what package-lock.json names, copies the few files that pages use, and builds the wheel.
-Without npm it says so and leaves no folder behind: then the book is built as text.
+`python book/vendor.py` installs what package-lock.json names, copies the few files that pages use, and builds the
+wheel. Without npm it says so and leaves no folder behind: then the book is built as text.
 """
 
 from __future__ import annotations

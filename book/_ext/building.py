@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-import tables
+from book._ext import tables
 
 BOOK = Path(__file__).resolve().parent.parent
 ROOT = BOOK.parent

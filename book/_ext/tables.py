@@ -1,7 +1,7 @@
 """Tables of the book, as Markdown, made from dosim's own data: constants, prices, platforms, conformance.
 
-A constant is a module's upper-case name; what is known of it stands in the `#:` comment above it, which counts for every
-name below it until a blank line or another comment.
+A constant is a module's upper-case name; what is known of it stands in the `#:` comment above it, which counts for
+every name below it until a blank line or another comment.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dosim.kernel.durations import duration_text
 from dosim.network import CONSTANTS
 from dosim.platform.facts import CLOUDFLARE, TABLE, WORKERD, Platform
 from dosim.platform.prices import PRICE_LISTS, PriceList
+from dosim.project.bindings import UNSUPPORTED
 from dosim.testing.conformance.results import LATER, NOT_APPLICABLE, STATUSES
 from dosim.testing.conformance.rules import all_rules
 from dosim.testing.conformance.runner import run_paths
@@ -145,6 +146,7 @@ def constant_tables() -> dict[str, str]:
         "constants.md": "\n".join(pages),
         "platforms.md": platform_table(),
         "prices.md": price_table(PRICE_LISTS[-1]),
+        "refused.md": table(("in wrangler's configuration", "what"), ((f"`{k.key}`", k.thing) for k in UNSUPPORTED)),
     }
 
 
