@@ -23,6 +23,7 @@ from dosim.project.bindings import UNSUPPORTED
 from dosim.testing.conformance.results import LATER, NOT_APPLICABLE, STATUSES
 from dosim.testing.conformance.rules import all_rules
 from dosim.testing.conformance.runner import run_paths
+from dosim.trace import KINDS
 
 #: title -> modules whose constants are listed below it.
 MODULES = {
@@ -145,6 +146,7 @@ def constant_tables() -> dict[str, str]:
     return {
         "constants.md": "\n".join(pages),
         "platforms.md": platform_table(),
+        "kinds.md": table(("kind", "what it carries"), ((f"`{kind}`", named(names)) for kind, names in KINDS.items())),
         "prices.md": price_table(PRICE_LISTS[-1]),
         "refused.md": table(("in wrangler's configuration", "what"), ((f"`{k.key}`", k.thing) for k in UNSUPPORTED)),
     }
@@ -174,6 +176,10 @@ def platform_table() -> str:
             row.append(f"**{answer(getattr(platform, field.name))}** – {plain(known)}")
         rows.append(row)
     return table(("what", '`platform="cloudflare"`', '`platform="workerd"`'), rows)
+
+
+def named(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "–"
 
 
 def answer(value: object) -> str:

@@ -1,10 +1,11 @@
 // Diagrams: every ```mermaid fence becomes a picture that follows the page's theme. Nothing is fetched.
 (function () {
   const dark = () => document.documentElement.dataset.theme === "dark";
+  const night = { edgeLabelBackground: "#222832", noteBkgColor: "#222832", noteTextColor: "#d5d8dc", noteBorderColor: "#8a9099" };
   let drawn = 0;
 
   async function draw(figure) {
-    mermaid.initialize({ startOnLoad: false, theme: dark() ? "dark" : "default", securityLevel: "strict" });
+    mermaid.initialize({ startOnLoad: false, theme: dark() ? "dark" : "default", themeVariables: dark() ? night : {}, securityLevel: "strict" });
     try {
       figure.innerHTML = (await mermaid.render(`diagram-${++drawn}`, figure.dataset.source)).svg;
     } catch (error) {
