@@ -14,8 +14,9 @@ DEV := $(VENV)/.stamp-dev
 LAB := $(VENV)/.stamp-lab
 BENCH := $(VENV)/.stamp-bench
 BOOK := $(VENV)/.stamp-book
+LITE := $(VENV)/.stamp-lite
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all lint format bench lab book read clean
+.PHONY: help demo test test-slow test-all lint format bench lab book read lite clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -54,11 +55,14 @@ book: $(BOOK)  ## build the book into book/_build/html (with npm: formulas, diag
 	$(PY) -m sphinx -W --keep-going -q -b html book book/_build/html
 	@echo 'The book is in book/_build/html; make read shows it.'
 
+lite: $(LITE)  ## build a JupyterLite site into _output: a notebook with dosim in the browser (needs npm)
+	$(PY) book/lite.py
+
 read: $(PY)  ## serve the built book at http://localhost:8000
 	$(PY) -m http.server --bind localhost --directory book/_build/html 8000
 
 clean:  ## remove .venv and what the tools left behind
-	rm -rf $(VENV) build dist book/_build book/_generated book/course book/_static/vendor book/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist book/_build book/_generated book/course book/_static/vendor book/node_modules _output .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(RUN): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable .
@@ -74,6 +78,10 @@ $(LAB): pyproject.toml $(PY)
 
 $(BENCH): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable '.[bench]'
+	@touch $(RUN) $@
+
+$(LITE): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable '.[lite]'
 	@touch $(RUN) $@
 
 $(BOOK): pyproject.toml $(PY)

@@ -54,7 +54,7 @@ def main() -> int:
         install(str(npm))
         copy()
         STAMP.write_text(lock, "ascii")
-    build_wheel()
+    shutil.copyfile(wheel(BOOK / "_build" / "wheel"), VENDOR / "dosim.whl")
     return 0
 
 
@@ -81,14 +81,13 @@ def fonts() -> Iterator[tuple[str, str]]:
         yield f"{WIDGETS}/{font.name}", f"@jupyter-widgets/{font.name}"
 
 
-def build_wheel() -> None:
+def wheel(folder: Path) -> Path:
     """dosim as it is now, for Pyodide. hatchling writes the same bytes for the same files."""
     from hatchling.builders.wheel import WheelBuilder
 
-    out = BOOK / "_build" / "wheel"
-    out.mkdir(parents=True, exist_ok=True)
-    (built,) = WheelBuilder(str(ROOT)).build(directory=str(out), versions=["standard"])
-    shutil.copyfile(built, VENDOR / "dosim.whl")
+    folder.mkdir(parents=True, exist_ok=True)
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    return Path(built)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from book import vendor
+from book import lite, vendor
 from book._ext import docstrings, tables
 from dosim.network import CONSTANTS
 from dosim.platform import facts
@@ -107,6 +107,34 @@ def test_an_indented_block_is_a_program() -> None:
     assert docstrings.rst(["Use it:", "", "    a = b * c_", "", "Then."]) == [
         "Use it:", "", "::", "", "    a = b * c_", "", "Then.",
     ]  # fmt: skip
+
+
+def test_the_page_of_claims_is_a_notebook_too() -> None:
+    """
+    Every program of the page is a cell of the notebook for the browser, and no Sphinx directive is left in its text.
+    """
+    page = (vendor.BOOK / "claims.md").read_text("utf-8")
+    cells = lite.notebook(page)["cells"]
+    codes = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    texts = "".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+
+    assert lite.HOW_TO_RUN in page
+    assert len(codes) == page.count("```{code-cell}") and [code for code in codes if code.startswith(":")] == []
+    assert not re.search(r":::|\{doc\}|```|Press \*\*Edit", texts)
+    assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+def test_lite_without_npm_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    No npm and nothing installed by it: exit code 1 and the reason.
+    """
+    monkeypatch.setattr(vendor, "MODULES", tmp_path)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+
+    assert lite.main() == 1
+    assert "install Node.js" in capsys.readouterr().err
 
 
 def test_without_npm_the_build_says_so_and_goes_on(
