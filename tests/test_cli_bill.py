@@ -42,7 +42,7 @@ def test_a_project_s_hour_and_month(project: str, capsys: pytest.CaptureFixture[
     assert main(["bill", project]) == 0
     printed = capsys.readouterr().out
 
-    assert "Measured: 3600 s" in printed
+    assert "Measured: 1 h" in printed
     assert "2               Room('a')  request Room('a').work" in printed
     assert "720 requests" in printed
     assert [line.split()[-1] for line in printed.splitlines() if line.startswith("together")][1] == "$5.00"

@@ -18,7 +18,7 @@ from dosim.billing.use import DAY_US, MONTH_US, Quantities, Reading, Use, utc_da
 from dosim.platform.facts import SECOND_US
 from dosim.platform.prices import Price, PriceList
 from dosim.trace.tables import html_table
-from dosim.trace.words import exact
+from dosim.trace.words import stretch
 
 PLANS: Final = {"free": "Workers Free plan", "paid": "Workers Paid plan"}
 _NONE: Final = Fraction(0)
@@ -160,7 +160,7 @@ class Bill(Statement):
     def stretch(self) -> str:
         """What was measured, in words."""
         use = self._use
-        return f"{exact(use.length_us)}, from t={use.start_us / SECOND_US:g} s to t={use.end_us / SECOND_US:g} s"
+        return f"{stretch(use.length_us)}, from t={stretch(use.start_us)} to t={stretch(use.end_us)}"
 
     @property
     def title(self) -> str:

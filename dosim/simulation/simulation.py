@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from dosim.simulation.objects import Objects
 from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
 from dosim.simulation.verbs import Verbs
+from dosim.simulation.views import Views
 from dosim.trace.words import counted
 from dosim.web.errors import noted, type_error
 from dosim.web.http import JsResponse
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from dosim.trace import Trace
 
 
-class Simulation(Verbs):
+class Simulation(Verbs, Views):
     """The world that is run: `Simulation(Default, durable_objects={"COUNTER": Counter}, seed=7)`.
 
     worker: the WorkerEntrypoint that clients reach, or None. durable_objects: binding name -> class. vars: plain values
@@ -315,33 +316,6 @@ class Simulation(Verbs):
             self._metered = len(self.trace)
         reading = self._meter.read(self.world.loop.time_us(), sizes)
         return bill_reading(reading, plan=plan, prices=prices, since=since)
-
-    def timeline(
-        self,
-        *,
-        requests: Iterable[object] | None = None,
-        start: object = None,
-        end: object = None,
-        width: float = 11.0,
-        dark: bool = False,
-        title: str = "",
-    ) -> Any:
-        """A matplotlib Figure: requests and objects in lanes over time. `figure.alt` says in words what it shows.
-
-        requests: numbers of the trace, or what `client.fetch()` returned; all of them (the first 60) unless told.
-        start, end: the stretch to show, from the simulation's start ("1500ms", "2h", or `sim.now`); unless told, from
-        the first request shown to a little after the end of the last. width: inches. dark: for dark paper. title: the
-        line above. Raises ValueError or TypeError that name the argument and the fix.
-        """
-        from dosim.views import timeline
-
-        start_us = None if start is None else instant_us(start, "start", EPOCH_MS)
-        end_us = None if end is None else instant_us(end, "end", EPOCH_MS)
-        if end_us is not None and end_us <= (start_us or 0):
-            after = "start" if start_us else "the simulation's start"
-            raise ValueError(f"end={end!r} is not after {after}: give a later moment, from the simulation's start.")
-        stretch = {"start_us": start_us, "end_us": end_us}
-        return timeline(self.trace, requests=requests, **stretch, width=width, dark=dark, title=title)
 
     # -- verbs
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+#: Units of long stretches, microseconds.
+_LONG: Final = (("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000))
+
 
 def exact(us: int) -> str:
     """A duration to the microsecond, in the largest unit that it fills: "45.000123 s", "5.309 ms", "300 µs"."""
@@ -25,3 +30,26 @@ def last_line(error: object) -> str:
 def capital(text: str) -> str:
     """The text with its first letter in upper case, the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def stretch(us: int) -> str:
+    """A long time to the microsecond: "30 d", "1 d 6 h", "2 min 5.3 s"; under two minutes as `exact`, none as "0 s"."""
+    if us < 0:
+        return f"-{stretch(-us)}"
+    if us < 120_000_000:
+        return exact(us) if us else "0 s"
+    said, left = [], us
+    for unit, size in _LONG:
+        count, left = divmod(left, size)
+        if count:
+            said.append(f"{count} {unit}")
+    return " ".join([*said, *([exact(left)] if left else [])])
+
+
+def rounded(us: float) -> str:
+    """A time to three digits, for a picture: "5.31 ms", "2.5 h", "30 d"."""
+    sizes = (*_LONG, ("s", 1_000_000), ("ms", 1_000))
+    unit, size = next(
+        ((unit, size) for unit, size in sizes if abs(us) >= (2 * size if unit == "min" else size)), ("µs", 1)
+    )
+    return f"{float(f'{us / size:.3g}'):,.10g} {unit}"

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
-from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
+from dosim.views.costs import Costs, costs, read_costs
+from dosim.views.lanes import Bar, Lane, Lanes, Mark, read_lanes
+from dosim.views.latencies import Latencies, latency, read_latencies
+from dosim.views.live import costs_svg, latency_svg, queue_svg
+from dosim.views.maps import world_map
+from dosim.views.queues import Backlog, queue, read_backlog
+from dosim.views.scales import Limits
 from dosim.views.timelines import Panel, panels, timeline
 
-__all__ = ["Bar", "Lane", "Lanes", "Panel", "panels", "read_lanes", "timeline"]
+__all__ = [
+    "Backlog",
+    "Bar",
+    "Costs",
+    "Lane",
+    "Lanes",
+    "Latencies",
+    "Limits",
+    "Mark",
+    "Panel",
+    "costs",
+    "costs_svg",
+    "latency",
+    "latency_svg",
+    "panels",
+    "queue",
+    "queue_svg",
+    "read_backlog",
+    "read_costs",
+    "read_lanes",
+    "read_latencies",
+    "timeline",
+    "world_map",
+]

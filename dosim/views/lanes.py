@@ -31,6 +31,13 @@ LOOKS: Final[dict[str, str]] = {
     "output gate": "output gate",
 }
 
+#: Looks of marks.
+MARKS: Final = ("alarm", "frame in", "frame out")
+#: Ways of calls that are marked where they come in.
+_MARKED: Final = {"alarm": "alarm", "websocket": "frame in", "listener": "frame in"}
+#: Of events of WebSockets those that are frames: the others tell of an end.
+_FRAMES: Final = ("webSocketMessage", "message listener")
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -44,6 +51,14 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment in an object's lane: `look` is "alarm" (it rings), "frame in" or "frame out" (of a WebSocket)."""
+
+    at_us: int
+    look: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """A request (`kind` "request") with when it was sent and answered, or an object (`kind` "object")."""
 
@@ -54,6 +69,7 @@ class Lane:
     sent_us: int | None = None
     answered_us: int | None = None
     failed: bool = False
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,12 @@ class Lanes:
         """The looks in use, in the order of `LOOKS`."""
         used = {bar.look for lane in self.all for bar in lane.bars}
         return [look for look in dict.fromkeys([*LOOKS.values(), "visit", "closed"]) if look in used]
+
+    @property
+    def marks(self) -> list[str]:
+        """The looks of marks in use, in the order of `MARKS`."""
+        used = {mark.look for lane in self.all for mark in lane.marks}
+        return [look for look in MARKS if look in used]
 
     @property
     def ends_us(self) -> int:
@@ -182,17 +204,39 @@ def _object_lanes(story: Story, family: set[int], calls: Mapping[int, str]) -> l
         if request in family:
             visits.setdefault(label, []).append((start_us, last_us if end_us is None else end_us, request))
     first = sorted(visits, key=lambda label: min(visits[label]))
-    return [_object_lane(story, label, visits[label], calls) for label in first]
+    marks = _marks(story, family)
+    return [_object_lane(story, label, visits[label], calls, marks.get(label, ())) for label in first]
 
 
-def _object_lane(story: Story, label: str, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Lane:
+def _marks(story: Story, family: set[int]) -> dict[str, list[Mark]]:
+    """Object -> its alarms that ring and the WebSocket frames that it gets and that these requests send, in order."""
+    found: dict[str, list[Mark]] = {}
+    senders = {raw[1] for request in family for raw in story.records[request]}
+    for request in sorted(family):
+        records = story.records[request]
+        head = records[0]
+        look = _MARKED.get(str(head[6][1]), "") if head[2] == "call" else ""
+        if look == "alarm" or (look and head[6][3] in _FRAMES):
+            come = next((raw for raw in records if raw[2] == "arrive"), head)
+            found.setdefault(head[3], []).append(Mark(come[0], look))
+    for raw in story.trace.raw:
+        if raw[2] == "frame" and raw[6][1] == "message" and (not raw[5] or raw[5] in senders):
+            found.setdefault(raw[3], []).append(Mark(raw[0], "frame out"))
+    for label, marks in found.items():
+        found[label] = sorted(marks, key=lambda mark: (mark.at_us, mark.look))
+    return found
+
+
+def _object_lane(
+    story: Story, label: str, visits: list[tuple[int, int, int]], calls: Mapping[int, str], marks: Iterable[Mark]
+) -> Lane:
     colo = story.colo(label)
     bars = list(_inside(story, label, visits, calls))
     for _, _, request in visits:
         for _, start_us, end_us in story.sections(request):
             if end_us is not None and end_us > start_us:
                 bars.append(Bar(start_us, end_us, "closed"))
-    return Lane("object", f"{label} in {colo}" if colo else label, tuple(bars))
+    return Lane("object", f"{label} in {colo}" if colo else label, tuple(bars), marks=tuple(marks))
 
 
 def _inside(story: Story, label: str, visits: list[tuple[int, int, int]], calls: Mapping[int, str]) -> Iterable[Bar]:

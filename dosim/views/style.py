@@ -35,6 +35,24 @@ LOOKS: Final[dict[str, Look]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class MarkLook:
+    """Marker, colour, size, place in the lane (a share of it, up is negative) and words of a mark."""
+
+    marker: str
+    colour: str
+    size: float
+    place: float
+    words: str
+
+
+MARKS: Final[dict[str, MarkLook]] = {
+    "alarm": MarkLook("*", "#CC79A7", 11, 0.0, "an alarm rings"),
+    "frame in": MarkLook("v", "#0072B2", 6, -0.26, "a WebSocket frame comes in"),
+    "frame out": MarkLook("^", "#E69F00", 6, 0.26, "a WebSocket frame goes out"),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Theme:
     """Colours of paper and ink."""
 

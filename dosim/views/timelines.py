@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
-from dosim.trace.words import counted, exact
+from dosim.trace.words import counted, stretch
 from dosim.views.figures import check_width, new_figure, theme_of
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
-from dosim.views.style import LOOKS, Theme
+from dosim.views.scales import time_ticks
+from dosim.views.style import LOOKS, MARKS, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +33,9 @@ _LETTER_IN: Final = 0.062
 _LABEL_IN: Final = 0.083
 _WORDS_IN: Final = 0.0775
 _LEGEND_COLUMNS: Final = 4
+#: What the axis of time is called. Of more seconds than this its ticks are minutes, hours and days.
+_SECONDS: Final = "seconds of simulated time"
+_LONG_S: Final = 180
 #: Inches: a bar that is not wider is drawn without edge and hatch.
 _NARROW_IN: Final = 0.03
 #: Sizes of a bar's text, points: the largest that fits.
@@ -78,9 +82,9 @@ def panels(
     width: float = 11.0,
     dark: bool = False,
     heading: str = "",
-    x_label: str = "seconds of simulated time",
+    x_label: str = _SECONDS,
 ) -> Figure:
-    """A Figure of several traces below one another, on one scale of time."""
+    """A Figure of several traces below one another, on one scale of time: seconds, or what fits a long stretch."""
     check_width(width, "timeline")
     theme = theme_of(dark)
     lanes = [read_lanes(panel.trace, panel.requests, panel.names, (panel.start_us, panel.end_us)) for panel in shown]
@@ -107,6 +111,8 @@ def panels(
         axes = figure.add_axes((left, y_in / height, 0.985 - left, body_in / height))
         _draw_panel(axes, panel, drawn, span_s, theme)
         y_in -= _TICKS_IN
+    if _is_long(span_s):
+        x_label = "simulated time" if x_label == _SECONDS else f"time{x_label.removeprefix('seconds')}"
     figure.axes[-1].set_xlabel(x_label, color=theme.ink)
     figure.alt = "\n".join(_alt(panel, drawn) for panel, drawn in zip(shown, lanes, strict=True))
     drawing: Figure = figure
@@ -118,15 +124,21 @@ def panels(
 
 def _title(panel: Panel, drawn: Lanes, width: float) -> list[str]:
     """The lines above a panel: its title, then its sentence, wrapped."""
+    more = _left_out(drawn)
+    title = f"{panel.title} ({more})" if panel.title and more else panel.title or more
+    lines = textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))
+    return [title, *lines] if title else lines
+
+
+def _left_out(drawn: Lanes) -> str:
+    """What did not fit."""
     more = ""
     if drawn.requests_left_out:
         more = f"the first {len(drawn.requests)} of {len(drawn.requests) + drawn.requests_left_out} requests"
     if drawn.objects_left_out:
         more += ", " if more else ""
         more += f"the first {len(drawn.objects)} of {len(drawn.objects) + drawn.objects_left_out} objects"
-    title = f"{panel.title} ({more})" if panel.title and more else panel.title or more
-    lines = textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))
-    return [title, *lines] if title else lines
+    return more
 
 
 def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, theme: Theme) -> None:
@@ -144,6 +156,10 @@ def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, floa
     last = max((span[1] - panel.origin_us) / 1e6 for span, panel in zip(spans, shown, strict=True))
     margin = (last - first) * 0.012 or 0.001
     return first - margin, last + margin
+
+
+def _is_long(span_s: tuple[float, float]) -> bool:
+    return span_s[1] - span_s[0] > _LONG_S
 
 
 def _stretch_us(panel: Panel, drawn: Lanes) -> tuple[int, int]:
@@ -165,6 +181,9 @@ def _draw_panel(axes: Axes, panel: Panel, drawn: Lanes, span_s: tuple[float, flo
     axes.tick_params(colors=theme.ink, length=3, axis="x", labelsize=8.5)
     axes.grid(visible=True, axis="x", color=theme.faint, linewidth=0.6)
     axes.set_axisbelow(True)
+    if _is_long(span_s):
+        ticks = time_ticks(span_s[0] * 1e6, span_s[1] * 1e6, most=9)
+        axes.set_xticks([at / 1e6 for at, _ in ticks], [words for _, words in ticks])
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(theme.faint)
@@ -214,36 +233,55 @@ def _draw_lane(
             zorder=3 if bar.look == "closed" else 2,
         )
         patch.set_label(f"{lane.label}: {bar.look}")
-        _write(axes, at, start_s, took_s, _text(lane, bar), inches_per_s)
+        _write(axes, at, start_s, took_s, _texts(lane, bar), inches_per_s)
+    _draw_marks(axes, at, lane, origin_us, span_s, theme)
     _mark_ends(axes, at, lane, origin_us, theme)
 
 
-def _text(lane: Lane, bar: Bar) -> str:
-    """What a bar says of itself if there is room: a request how long, an object who."""
+def _texts(lane: Lane, bar: Bar) -> tuple[str, ...]:
+    """What a bar says of itself if there is room, the longest first: a request how long, an object who."""
     if lane.kind == "object":
-        return bar.text
+        return (bar.text,)
     verb = {"queued": "waits", "gate": "waits", "running": "computes", "awaiting": "awaits", "starting": "starts"}
-    took_us = bar.end_us - bar.start_us
-    return f"{verb[bar.look]} {exact(took_us)}" if bar.look in verb else ""
+    took = stretch(bar.end_us - bar.start_us)
+    return (f"{verb[bar.look]} {took}", took) if bar.look in verb else ()
 
 
-def _write(axes: Axes, at: int, start_s: float, took_s: float, text: str, inches_per_s: float) -> None:
-    """Text in the middle of a bar; smaller, then without its verb where room is little, none where it does not fit."""
+def _write(axes: Axes, at: int, start_s: float, took_s: float, texts: Sequence[str], inches_per_s: float) -> None:
+    """Text in the middle of a bar; smaller, then the next shorter one where room is little, none where none fits."""
     room = took_s * inches_per_s
-    size = _size(text, room)
-    if size is None and text[-2:] in (" s", "ms", "µs"):
-        text = text.partition(" ")[2]  # how long, without the verb
+    for text in texts:
         size = _size(text, room)
-    if size is None:
-        return
-    box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
-    x, y = start_s + took_s / 2, at + 0.03
-    axes.text(x, y, text, ha="center", va="center", fontsize=size, color="#1A1A1A", bbox=box, zorder=4)
+        if size is not None:
+            box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
+            style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size, "color": "#1A1A1A", "bbox": box}
+            axes.text(start_s + took_s / 2, at + 0.03, text, zorder=4, **style)
+            return
 
 
 def _size(text: str, room: float) -> float | None:
     """The largest size of letters in which a text fits into so many inches; None if it does in none."""
     return next((size for size in _SIZES if text and len(text) * _LETTER_IN * size / _SIZES[0] + 0.06 <= room), None)
+
+
+def _draw_marks(axes: Axes, at: int, lane: Lane, origin_us: int, span_s: tuple[float, float], theme: Theme) -> None:
+    """Alarms and frames where they happen, edged with paper so that they show on bars."""
+    for name, look in MARKS.items():
+        moments = [(mark.at_us - origin_us) / 1e6 for mark in lane.marks if mark.look == name]
+        shown = [moment for moment in moments if span_s[0] <= moment <= span_s[1]]
+        if shown:
+            axes.plot(
+                shown,
+                [at + look.place] * len(shown),
+                marker=look.marker,
+                markersize=look.size,
+                color=look.colour,
+                markeredgecolor=theme.paper,
+                markeredgewidth=0.7,
+                linestyle="",
+                label=f"{lane.label}: {name}",
+                zorder=4.5,
+            )
 
 
 def _mark_ends(axes: Axes, at: int, lane: Lane, origin_us: int, theme: Theme) -> None:
@@ -271,6 +309,8 @@ def _legend_handles(lanes: Sequence[Lanes], theme: Theme) -> list[Any]:
             handles.append(_mark(theme, "|", look.words, look.colour))
         elif name in used:
             handles.append(Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=theme.paper, label=look.words))
+    marked = {look for drawn in lanes for look in drawn.marks}
+    handles += [_mark(theme, look.marker, look.words, look.colour) for name, look in MARKS.items() if name in marked]
     if any(drawn.objects for drawn in lanes):
         handles.append(
             Patch(facecolor=theme.object_lane, edgecolor=theme.faint, label="grey lane: who is inside an object")
@@ -317,20 +357,42 @@ def _alt(panel: Panel, drawn: Lanes) -> str:
     said = f"{panel.title}: {panel.claim}" if panel.claim else panel.title
     counts = f"{counted(len(drawn.requests), 'request')} and {counted(len(drawn.objects), 'object')}"
     lines = [said or f"Timeline of {counts}."]
+    if _left_out(drawn):
+        lines.append(f"Drawn: {_left_out(drawn)}.")
     for lane in drawn.requests:
-        told = ", ".join(f"{LOOKS[bar.look].words} for {exact(bar.end_us - bar.start_us)}" for bar in lane.bars)
+        told = ", ".join(f"{LOOKS[bar.look].words} for {stretch(bar.end_us - bar.start_us)}" for bar in lane.bars)
         lines.append(f"{lane.label}: {told or 'no time at all'}.")
     for lane in drawn.objects:
         told = ", ".join(_said(bar, panel.origin_us) for bar in lane.bars if bar.text)
-        lines.append(f"{lane.label}: {told}.")
+        marks = _marks_told(lane, panel.origin_us)
+        lines.append(f"{lane.label}: {told}{'; ' + marks if marks else ''}.")
     return "\n".join(lines)
+
+
+def _marks_told(lane: Lane, origin_us: int) -> str:
+    """When alarms rang, and how many frames came and went."""
+    rang = [_moment(mark.at_us - origin_us) for mark in lane.marks if mark.look == "alarm"]
+    more = f" and {len(rang) - 5} more times" if len(rang) > 5 else ""
+    told = [f"its alarm rang at {', '.join(rang[:5])}{more}"] if rang else []
+    for look, verb in (("frame in", "came in"), ("frame out", "went out")):
+        count = sum(mark.look == look for mark in lane.marks)
+        if count:
+            told.append(f"{counted(count, 'WebSocket frame')} {verb}")
+    return ", ".join(told)
 
 
 def _said(bar: Bar, origin_us: int) -> str:
     """Who was inside, and when."""
+    start, end = bar.start_us - origin_us, bar.end_us - origin_us
     if bar.look == "visit":
-        return f"visited at {_seconds(bar.start_us - origin_us)} s by {bar.text}"
-    return f"{bar.text} from {_seconds(bar.start_us - origin_us)} to {_seconds(bar.end_us - origin_us)} s"
+        return f"visited at {_moment(start)} by {bar.text}"
+    if max(abs(start), abs(end)) < _LONG_S * 1_000_000:
+        return f"{bar.text} from {_seconds(start)} to {_seconds(end)} s"
+    return f"{bar.text} from {stretch(start)} to {stretch(end)}"
+
+
+def _moment(us: int) -> str:
+    return f"{_seconds(us)} s" if abs(us) < _LONG_S * 1_000_000 else stretch(us)
 
 
 def _seconds(us: int) -> str:

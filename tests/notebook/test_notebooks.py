@@ -6,7 +6,7 @@ import ast
 import base64
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,14 @@ print(sentence.value)
 """
 
 
+#: Runs the source of a cell and returns what it showed, as text.
+Shell = Callable[[str], str]
+KNOWN_METADATA = {"tags", "jupyter"}
+KNOWN_TAGS = {"exercise", "solution", "hide-cell", "hide-input"}
+#: A solution in prose: code of a fold that is closed until somebody opens it.
+SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
+
+
 def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
@@ -50,6 +58,34 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], 
     return run
 
 
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """IPython in this process, in the notebooks' folder: a cell that fails or writes to stderr fails the test."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+    from traitlets.config import Config
+
+    monkeypatch.chdir(ROOT / "notebooks")
+    config = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}})
+    ipython = InteractiveShell.instance(config=config)
+
+    def run(source: str) -> str:
+        with capture_output() as shown:
+            ran = ipython.run_cell(source)
+        assert ran.success, f"{source}\n\n{shown.stdout}{shown.stderr}"
+        assert "" == shown.stderr
+        return "".join([shown.stdout, *(data for out in shown.outputs for data in map(str, out.data.values()))])
+
+    yield run
+    ipython.reset(new_session=False)
+    InteractiveShell.clear_instance()
+
+
+def tags(cell: Any) -> list[str]:
+    found: list[str] = cell.metadata.get("tags", [])
+    return found
+
+
 def texts(cell: Any) -> str:
     """Everything a cell has shown, as text."""
     return "".join(out.get("text", "") or out.get("data", {}).get("text/plain", "") for out in cell.outputs)
@@ -61,24 +97,51 @@ def test_there_are_notebooks() -> None:
     assert "notebooks/01-ten-requests.ipynb" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+lesson = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@lesson
 def test_form(path: Path) -> None:
-    """Valid, no outputs stored, cells of under 15 lines with names of their own, a kernel every front end finds."""
+    """Valid, no outputs stored, cells of under 15 lines with ids of their own, a kernel every front end finds."""
     notebook = read(path)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-    assert [] == [cell.id for cell in code if cell.outputs or cell.execution_count is not None]
-    assert [] == [cell.id for cell in notebook.cells if cell.metadata]
-    assert [] == [cell.id for cell in code if len(cell.source.splitlines()) >= 15]
     ids = [cell.id for cell in notebook.cells]
+
+    assert (4, 5) == (notebook.nbformat, notebook.nbformat_minor)
+    assert [] == [cell.id for cell in code if cell.outputs or cell.execution_count is not None]
+    assert [] == [cell.id for cell in notebook.cells if not KNOWN_METADATA.issuperset(cell.metadata)]
+    assert KNOWN_TAGS >= {tag for cell in notebook.cells for tag in tags(cell)}
+    assert [] == [cell.id for cell in code if len(cell.source.splitlines()) >= 15]
     assert sorted(set(ids)) == sorted(ids)
-    assert [] == [name for name in ids if not re.fullmatch("[a-z]+(-[a-z]+)*", name)], "ids that a tool made up"
+    assert [] == [name for name in ids if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name)]
     assert "python3" == notebook.metadata.kernelspec.name
     assert {"name": "python"} == notebook.metadata.language_info
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@lesson
+def test_it_is_stored_as_jupyter_stores_it(path: Path) -> None:
+    """Reading and writing it changes nothing: no id is made up, no line of a diff is a tool's."""
+    text = path.read_text(encoding="utf-8")
+
+    assert nbformat.writes(nbformat.reads(text, as_version=4)).rstrip("\n") + "\n" == text
+
+
+@lesson
+def test_it_teaches(path: Path) -> None:
+    """It opens with what one can decide afterwards, asks for a prediction before it reveals, names what it assumed."""
+    cells = read(path).cells
+    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    asked = [at for at, cell in enumerate(cells) if cell.cell_type == "markdown" and "**Predict" in cell.source]
+
+    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+    assert "decide" in "".join(cell.source for cell in cells[:2])
+    assert asked
+    assert [] == [cells[at].id for at in asked if cells[at + 1].cell_type != "code"]
+    assert any("**What did I just assume?**" in text for text in prose)
+
+
+@lesson
 def test_it_ends_in_asserts(path: Path) -> None:
     """The last cell checks the numbers that the text claims."""
     statements = ast.parse(read(path).cells[-1].source).body
@@ -86,6 +149,24 @@ def test_it_ends_in_asserts(path: Path) -> None:
     assert isinstance(statements[-1], ast.Assert)
     assert len([statement for statement in statements if isinstance(statement, ast.Assert)]) >= 3
     assert {ast.Assert, ast.Assign} >= {type(statement) for statement in statements}
+
+
+@lesson
+def test_it_runs(path: Path, shell: Shell) -> None:
+    """Every cell runs without a complaint; an exercise is unsolved as it stands, and its hidden solution solves it."""
+    exercises, solutions = [], []
+    for cell in read(path).cells:
+        hidden = SOLUTION.findall(cell.source) if cell.cell_type == "markdown" else []
+        for source in [cell.source] if cell.cell_type == "code" else hidden:
+            shown = shell(source)
+            if "exercise" in tags(cell):
+                exercises.append(shown)
+            elif hidden or "solution" in tags(cell):
+                solutions.append(shown)
+
+    assert exercises and solutions
+    assert [] == [shown for shown in exercises if "Not yet" not in shown]
+    assert [] == [shown for shown in solutions if "Right" not in shown]
 
 
 def test_the_first_lesson(execute: Callable[[Any], Any]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import dosim
 from dosim import Simulation
 from dosim.views import Panel, panels, read_lanes, timeline
 from dosim.views.figures import save_png
-from dosim.views.style import LOOKS
+from dosim.views.style import LOOKS, MARKS
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
+from dosim.workers.js import WebSocketPair
 
 
 class Desk(DurableObject):
@@ -49,6 +51,27 @@ class Default(WorkerEntrypoint):
     async def fetch(self, request: Any) -> Response:
         desk = self.env.DESK.getByName("a")
         return Response(await getattr(desk, request.url.rpartition("/")[2])())
+
+
+class Room(DurableObject):
+    async def fetch(self, request: Any) -> Response:
+        client, server = WebSocketPair.new().object_values()
+        self.ctx.acceptWebSocket(server)
+        return Response(None, status=101, web_socket=client)
+
+    async def webSocketMessage(self, ws: Any, message: str) -> None:
+        for peer in self.ctx.getWebSockets():
+            peer.send(message)
+        if message == "two":
+            await self.ctx.storage.setAlarm(int(time.time() * 1000) + 10_000)
+
+    async def alarm(self, info: object = None) -> None:
+        await asyncio.sleep(1)
+
+
+class Front(WorkerEntrypoint):
+    async def fetch(self, request: Any) -> Any:
+        return await self.env.ROOM.getByName("lobby").fetch(request)
 
 
 def run(method: str, *cities: str, **options: Any) -> Simulation:
@@ -257,6 +280,78 @@ def test_help_names_the_options() -> None:
     assert [mine[name].default for name in list(mine)[1:]] == [view[name].default for name in list(view)[1:]]
 
 
+def test_long_runs_have_ticks_of_minutes_hours_and_days() -> None:
+    """
+    Seconds are told up to three minutes; a run of two hours has ticks of a quarter of an hour and says so in words.
+    """
+    sim = run("serve", "Tokyo")
+    sim.run(for_="2h")
+    sim.run(sim.client("Lagos").fetch("https://desk.example/serve"))
+    figure: Any = sim.timeline()
+    short: Any = sim.timeline(end="1m")
+    ticks = figure.axes[0].get_xticklabels()
+
+    assert [tick.get_text() for tick in ticks] == [
+        "0 s",
+        *[f"{m} min" for m in (15, 30, 45)],
+        "1 h",
+        *[f"1 h {m} min" for m in (15, 30, 45)],
+        "2 h",
+    ]
+    assert list(figure.axes[0].get_xticks()) == [900.0 * k for k in range(9)]
+    assert (figure.axes[0].get_xlabel(), short.axes[0].get_xlabel()) == ("simulated time", "seconds of simulated time")
+    assert "Lagos from 2 h 2 s to 2 h 4 s" in figure.alt
+
+
+def test_alarms_and_frames_are_marks_in_the_object_s_lane() -> None:
+    """
+    A star where an alarm rings, a triangle down for each frame that comes in, one up for each that goes out: those
+    of the second message when the alarm that it set is written, 5 ms later.
+    """
+    sim = Simulation(Front, durable_objects={"ROOM": Room}, network=None)
+    ann, bob = (sim.run(sim.client(city).websocket("wss://room.example/")) for city in ("Tokyo", "Lagos"))
+    ann.send("one")
+    sim.run(for_="10s")
+    bob.send("two")
+    sim.run(for_="1m")
+    lane = read_lanes(sim.trace).objects[0]
+    figure: Any = sim.timeline()
+    drawn = {line.get_label(): list(line.get_xdata()) for line in figure.axes[0].lines if ":" in line.get_label()}
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+
+    assert [(mark.at_us, mark.look) for mark in lane.marks] == [
+        (0, "frame in"),
+        (0, "frame out"),
+        (0, "frame out"),
+        (10_000_000, "frame in"),
+        (10_005_000, "frame out"),
+        (10_005_000, "frame out"),
+        (20_000_000, "alarm"),
+    ]
+    assert drawn == {
+        "Room('lobby'): alarm": [20.0],
+        "Room('lobby'): frame in": [0.0, 10.0],
+        "Room('lobby'): frame out": [0.0, 0.0, 10.005, 10.005],
+    }
+    assert [look.words for look in MARKS.values()] == [word for word in words if "alarm" in word or "frame" in word]
+    assert figure.alt.endswith("; its alarm rang at 20 s, 2 WebSocket frames came in, 4 WebSocket frames went out.")
+
+
+def test_frames_of_chosen_requests_alone_are_marked() -> None:
+    """
+    What another message sent is left out.
+    """
+    sim = Simulation(Front, durable_objects={"ROOM": Room}, network=None)
+    ann = sim.run(sim.client("Tokyo").websocket("wss://room.example/"))
+    for text in ("one", "two"):
+        ann.send(text)
+        sim.run(for_="1s")
+    first = sim.trace.of_kind("call")[1].request
+    lane = read_lanes(sim.trace, [first]).objects[0]
+
+    assert [mark.look for mark in lane.marks] == ["frame in", "frame out"]
+
+
 def test_more_than_sixty_requests_are_cut_and_said() -> None:
     """
     Of 70 requests the first 60 are drawn, and the title says so.
@@ -265,6 +360,7 @@ def test_more_than_sixty_requests_are_cut_and_said() -> None:
 
     assert len(figure.axes[0].get_yticklabels()) == 61
     assert "the first 60 of 70 requests" in [text.get_text() for text in figure.texts]
+    assert "Drawn: the first 60 of 70 requests." in figure.alt
 
 
 def test_chosen_requests_alone_are_drawn() -> None:

@@ -1,0 +1,95 @@
+"""What the map, the lives and the space-time diagram share: windows of time, notes below a picture, an empty one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dosim.trace import Trace
+from dosim.views.figures import new_figure
+from dosim.views.style import Theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Inches: a line of notes, the title's line, and a letter of each.
+NOTE_IN: Final = 0.16
+TITLE_IN: Final = 0.3
+_NOTE_LETTER_IN: Final = 0.061
+#: What a picture says of a trace without records.
+EMPTY: Final = "Nothing happened yet: the trace is empty."
+
+
+def check_window(start_us: int | None, end_us: int | None) -> None:
+    """Raise TypeError or ValueError, naming the argument, for a stretch of time that is none."""
+    for name, value in (("start_us", start_us), ("end_us", end_us)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise TypeError(
+                f"{name}={value!r}: give whole microseconds from the simulation's start, such as 2_000_000."
+            )
+        if value is not None and value < 0:
+            raise ValueError(f"{name}={value}: time starts at 0, when the simulation does.")
+    if start_us is not None and end_us is not None and end_us <= start_us:
+        raise ValueError(f"end_us={end_us} is not after start_us={start_us}: give a stretch of time.")
+
+
+def kept_note(trace: Trace) -> str:
+    """What is missing of a trace that kept only its last records; "" if nothing is."""
+    missing = trace.count - len(trace)
+    if missing <= 0:
+        return ""
+    if not len(trace):
+        return (
+            f"None of the {trace.count:,} records were kept (retention={trace.retention!r}): there is nothing to draw."
+        )
+    return (
+        f"Only the last {len(trace):,} of {trace.count:,} records were kept (retention={trace.retention!r}):"
+        " what happened before is missing."
+    )
+
+
+def span_of(trace: Trace) -> tuple[int, int]:
+    """The first and the last moment of the kept records, microseconds; (0, 0) without any."""
+    first, last = None, 0
+    for raw in trace.raw:
+        first = raw[0] if first is None or raw[0] < first else first
+        last = max(last, raw[0])
+    return (0 if first is None else first), last
+
+
+def wrapped(notes: Sequence[str], width: float) -> list[str]:
+    """Notes in lines that fit a picture's width, inches."""
+    room = max(20, int((width - 0.3) / _NOTE_LETTER_IN))
+    return [line for note in notes if note for line in textwrap.wrap(note, room)]
+
+
+def write_notes(figure: Any, lines: Sequence[str], theme: Theme) -> None:
+    """Small lines at the foot of a figure."""
+    width, height = figure.get_size_inches()
+    for number, line in enumerate(reversed(lines)):
+        y = (0.07 + number * NOTE_IN) / height
+        style = {"fontsize": 7.5, "va": "bottom", "color": theme.ink, "alpha": 0.85, "parse_math": False}
+        figure.text(0.12 / width, y, line, **style)
+
+
+def write_title(figure: Any, title: str, theme: Theme) -> None:
+    """A bold line at the head of a figure."""
+    width, height = figure.get_size_inches()
+    if title:
+        style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink, "parse_math": False}
+        figure.text(0.12 / width, 1 - 0.09 / height, title, **style)
+
+
+def empty_figure(text: str, *, width: float, dark: bool, title: str, what: str, theme: Theme) -> Figure:
+    """A picture that says in words why there is nothing to see."""
+    lines = textwrap.wrap(text, max(20, int((width - 0.6) / 0.09)))
+    height = 0.75 + 0.2 * len(lines) + (TITLE_IN if title else 0)
+    figure = new_figure(width, height, dark=dark, what=what)
+    write_title(figure, title, theme)
+    y = 0.5 - (TITLE_IN / 2 / height if title else 0)
+    style = {"ha": "center", "va": "center", "fontsize": 10.5, "color": theme.ink, "parse_math": False}
+    figure.text(0.5, y, "\n".join(lines), **style)
+    figure.alt = f"{title}: {text}" if title else text
+    made: Figure = figure
+    return made

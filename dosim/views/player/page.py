@@ -1,0 +1,155 @@
+"""`player`: a run to play, step and scrub: in a notebook, as one file of HTML, or as a widget that Python can steer."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from dosim.views.player.data import MOST_MESSAGES, player_data
+
+#: Pixels of the frame in a notebook: what is above and below the lanes, and a lane.
+_FRAME_PX: Final = 830
+_LANE_PX: Final = 24
+_MOST_LANES: Final = 12
+
+
+def player(source: object, *, title: str = "", dark: bool | None = None, most_messages: int = MOST_MESSAGES) -> Player:
+    """What happened in a simulation or trace, to play, step and scrub.
+
+    A notebook shows it as a frame; `.save("run.html")` writes one file that plays anywhere; `.widget()` is steered from
+    Python. It shows the run as it was when this was called. `dark` is True or False, None for what the page around it
+    has. Over `most_messages` a sample is shown, and the page says so. Raises TypeError for another source or title.
+    """
+    if not isinstance(title, str):
+        raise TypeError(f"title={title!r} is no text: give a str.")
+    if dark not in (True, False, None):
+        raise TypeError(f"dark={dark!r} is not known: use True, False, or None for what the page around has.")
+    return Player(player_data(source, title=title, most_messages=most_messages), dark=dark)
+
+
+class Player:
+    """A run as a page. `data` is what the page shows, plain; `notes` says what of the run it leaves out."""
+
+    def __init__(self, data: dict[str, Any], *, dark: bool | None = None) -> None:
+        self.data = data
+        self.dark = dark
+
+    @property
+    def alt(self) -> str:
+        """What it shows, in words."""
+        return str(self.data["about"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self.data["notes"])
+
+    def html(self) -> str:
+        """The page: one file of HTML that needs nothing else, neither network nor Python."""
+        title = self.data["title"] or "A run of dosim"
+        module = _part("player.js")
+        dark = json.dumps(self.dark)
+        paper = {True: "#16181C", False: "#FFFFFF"}.get(self.dark) if self.dark is not None else None
+        scheme = {True: "dark", False: "light", None: "light dark"}[self.dark]
+        back = f"background:{paper};" if paper else ""
+        return (
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{escape(title)}</title>\n"
+            f"<style>\nhtml {{ color-scheme: {scheme}; }}\nbody {{ margin: 0; {back}}}\n{_part('player.css')}</style>\n"
+            '</head>\n<body>\n<main><div id="player"></div></main>\n'
+            '<noscript>This page needs JavaScript.</noscript>\n<script type="application/json" id="data">'
+            f"{_embedded(self.data)}</script>\n"
+            f'<script type="module">\n{module}\n'
+            'const place = document.getElementById("player");\n'
+            'place.dosim = mount(place, JSON.parse(document.getElementById("data").textContent),'
+            f" {{ dark: {dark} }});\n</script>\n</body>\n</html>\n"
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page to a file, and return its path. Raises OSError where that cannot be written."""
+        target = Path(path)
+        target.write_text(self.html(), encoding="utf-8", newline="\n")
+        return target
+
+    def widget(self) -> Any:
+        """The player as an anywidget, in step with Python: read or set `t_us`, `playing`, `picked`.
+
+        `picked` is the number of the request or the label of the object that was clicked, 0 for none; `t_us` are
+        microseconds from the simulation's start. Raises ImportError where anywidget is not installed.
+        """
+        return _widget_class()(self)
+
+    def __repr__(self) -> str:
+        return f"<player: {self.data['about']}>"
+
+    def _repr_html_(self) -> str:
+        lanes = min(_MOST_LANES, len(self.data["objects"]))
+        title = self.data["title"] or "Player of a run"
+        return (
+            f'<iframe title="{escape(title)}" sandbox="allow-scripts"'
+            f' style="width:100%;height:{_FRAME_PX + _LANE_PX * lanes}px;border:0;" srcdoc="{escape(self.html())}">'
+            "</iframe>"
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+def _embedded(data: dict[str, Any]) -> str:
+    """JSON that may stand in a page: no text in it can end the script, or begin a comment."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+@cache
+def _part(name: str) -> str:
+    return files(__package__ or "dosim.views.player").joinpath(name).read_text("utf-8")
+
+
+@cache
+def _widget_class() -> Any:
+    """The widget's class, made when it is first asked for: dosim needs no widget to be imported."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise ImportError(
+            "the widget needs anywidget: `pip install anywidget`. Without it, show the player itself, or .save() it."
+        ) from error
+
+    class PlayerWidget(anywidget.AnyWidget):
+        """A player in step with Python."""
+
+        _esm = _part("player.js")
+        _css = _part("player.css")
+        data = traitlets.Unicode().tag(sync=True)
+        dark = traitlets.Bool(None, allow_none=True).tag(sync=True)
+        t_us = traitlets.Int().tag(sync=True)
+        playing = traitlets.Bool(False).tag(sync=True)
+        picked = traitlets.Union([traitlets.Int(), traitlets.Unicode()], default_value=0).tag(sync=True)
+
+        def __init__(self, shown: Player) -> None:
+            text = json.dumps(shown.data, ensure_ascii=False, separators=(",", ":"))
+            super().__init__(data=text, dark=shown.dark, t_us=shown.data["span"][0])
+            self._shown = shown
+
+        @traitlets.validate("t_us")
+        def _in_the_run(self, proposal: Any) -> int:
+            """A moment before the run is its start, one after it its end."""
+            start_us, end_us = json.loads(self.data)["span"]
+            return int(max(start_us, min(end_us, proposal["value"])))
+
+        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+            """The widget, and the frame for whoever shows no widgets."""
+            bundle = super()._repr_mimebundle_(**kwargs)
+            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+            return {**(data or {}), "text/html": self._shown._repr_html_()}, metadata
+
+        def __repr__(self) -> str:
+            return f"<player at {self.t_us} µs: {self._shown.alt}>"
+
+    return PlayerWidget

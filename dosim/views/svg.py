@@ -1,0 +1,223 @@
+"""Light SVG charts, written by hand: for pictures that are redrawn while somebody moves a slider.
+
+A `Sheet` is one chart: axes, curves, marks, a legend on the right. It has `role="img"`, a `<title>` that says what it
+shows, and a `<desc>` with the rest. Colours follow the page (`prefers-color-scheme`, JupyterLab, Sphinx themes) unless
+`dark` says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import log10
+from typing import Final
+
+from dosim.views.style import DARK, LIGHT, Theme
+
+#: Pixels: a letter of the small type, and what surrounds the axes.
+_LETTER: Final = 6.1
+_TOP, _BOTTOM, _GAP, _EDGE = 34, 26, 12, 10
+_LEGEND_LINE: Final = 18
+
+
+def _variables(theme: Theme) -> str:
+    return (
+        f"--dosim-paper:{theme.paper};--dosim-ink:{theme.ink};--dosim-faint:{theme.faint};"
+        f"--dosim-ghost:{'#8A8F98' if theme is DARK else '#8C8C8C'}"
+    )
+
+
+_ON_DARK_PAGE: Final = ",".join(
+    f"{page} svg.dosim-auto"
+    for page in ("body[data-jp-theme-light=false]", "html[data-theme=dark]", "html[theme=dark]")
+)
+_ON_LIGHT_PAGE: Final = ",".join(
+    f"{page} svg.dosim-auto"
+    for page in ("body[data-jp-theme-light=true]", "html[data-theme=light]", "html[theme=light]")
+)
+#: Every chart brings the same rules, so that several on one page do not disturb one another.
+STYLE: Final = (
+    "<style>"
+    f"svg.dosim-auto,svg.dosim-light{{{_variables(LIGHT)}}}svg.dosim-dark{{{_variables(DARK)}}}"
+    f"@media(prefers-color-scheme:dark){{svg.dosim-auto{{{_variables(DARK)}}}}}"
+    f"{_ON_LIGHT_PAGE}{{{_variables(LIGHT)}}}{_ON_DARK_PAGE}{{{_variables(DARK)}}}"
+    ".dosim-chart{font:11px system-ui,sans-serif;background:var(--dosim-paper);max-width:100%;height:auto}"
+    ".dosim-chart text{fill:var(--dosim-ink)}.dosim-chart .h{font-size:13px;font-weight:600}"
+    ".dosim-chart .g{stroke:var(--dosim-faint);stroke-width:.7}"
+    ".dosim-chart .c{fill:none;stroke-width:1.8;stroke-linejoin:round}"
+    ".dosim-chart .i{stroke:var(--dosim-ink)}.dosim-chart .gh{stroke:var(--dosim-ghost);stroke-dasharray:5 3}"
+    "</style>"
+)
+#: Marks by the names that matplotlib gives them, as paths around 0, 0.
+_SHAPES: Final = {
+    "o": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
+    "s": "M-4 -4h8v8h-8z",
+    "^": "M0 -5L4.8 4H-4.8z",
+    "D": "M0 -5.5L5.5 0L0 5.5L-5.5 0z",
+}
+
+Points = Iterable[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the legend: a mark of `_SHAPES`, "line", "ghost", "area" or "" (words alone); its colour, words, dashes.
+
+    Without a colour it is drawn in ink.
+    """
+
+    mark: str
+    colour: str
+    words: str
+    dashes: tuple[float, ...] = ()
+
+
+class Sheet:
+    """One chart. Sizes are in pixels; `x` and `y` are the limits of the axes; ticks are (where, words)."""
+
+    def __init__(
+        self,
+        title: str,
+        said: str,
+        *,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        x_ticks: Sequence[tuple[float, str]],
+        y_ticks: Sequence[tuple[float, str]],
+        legend: Sequence[Entry] = (),
+        log: bool = False,
+        width: int = 640,
+        height: int = 230,
+        dark: bool | None = None,
+    ) -> None:
+        self.width, self.height = checked_size(width, height)
+        self._title, self._said, self._dark = title, said, dark
+        words = max((len(words) for _, words in y_ticks), default=0)
+        self.left = _EDGE + words * _LETTER + 4
+        side = max((len(entry.words) for entry in legend), default=0)
+        self.right = self.width - _EDGE - (side * _LETTER + 26 + _GAP if legend else 4)
+        self.right = max(self.right, self.left + 80)
+        self.top, self.bottom = _TOP, max(self.height - _BOTTOM, _TOP + 20)
+        self._x = _scale(x, (self.left, self.right), log=log)
+        self._y = _scale(y, (self.bottom, self.top), log=False)
+        self._parts: list[str] = []
+        self._grid(x_ticks, y_ticks)
+        self._legend(legend)
+
+    def _grid(self, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]) -> None:
+        put = self._parts.append
+        for at, words in y_ticks:
+            y = self._y(at)
+            put(f'<path class="g" d="M{self.left:.1f} {y:.1f}H{self.right:.1f}"/>')
+            put(f'<text x="{self.left - 5:.1f}" y="{y + 4:.1f}" text-anchor="end">{escape(words)}</text>')
+        free = -1.0
+        for at, words in x_ticks:
+            x = self._x(at)
+            put(f'<path class="g" d="M{x:.1f} {self.top}V{self.bottom}"/>')
+            half = len(words) * _LETTER / 2
+            if x - half > free and x + half <= self.width:
+                put(f'<text x="{x:.1f}" y="{self.bottom + 16}" text-anchor="middle">{escape(words)}</text>')
+                free = x + half + 4
+
+    def _legend(self, legend: Sequence[Entry]) -> None:
+        put = self._parts.append
+        x = self.right + _GAP
+        for number, entry in enumerate(legend):
+            y = self.top + 6 + _LEGEND_LINE * number
+            if entry.mark in _SHAPES:
+                put(_shape(entry, x + 9, y))
+            elif entry.mark == "area":
+                put(f'<path d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
+            elif entry.mark:
+                put(f'<path {_stroke(entry)} d="M{x:.1f} {y:.1f}h18"/>')
+            put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{escape(entry.words)}</text>')
+
+    def curve(self, points: Points, entry: Entry, *, steps: bool = False) -> None:
+        """A line through points in order of x, or steps that hold until the next point. Nothing for no points."""
+        path = self._path(points, steps=steps)
+        if path:
+            self._parts.append(f'<path {_stroke(entry)} d="{path}"/>')
+
+    def area(self, points: Points, entry: Entry, *, steps: bool = True) -> None:
+        """The area below such a line."""
+        placed = list(points)
+        path = self._path(placed, steps=steps)
+        if path:
+            first, last = (self._clipped_x(placed[at][0]) for at in (0, -1))
+            closed = f"{path}L{last:.1f} {self.bottom:.1f}L{first:.1f} {self.bottom:.1f}z"
+            self._parts.append(f'<path d="{closed}" fill="{entry.colour}"/>')
+
+    def mark(self, x: float, y: float, entry: Entry) -> None:
+        """A mark of the legend at a point, if it lies within the axes."""
+        at = self._x(x)
+        if self.left - 0.5 <= at <= self.right + 0.5:
+            self._parts.append(_shape(entry, at, self._y(y)))
+
+    def level(self, y: float, entry: Entry) -> None:
+        """A line across at one height, if it lies within the axes."""
+        at = self._y(y)
+        if self.top <= at <= self.bottom:
+            self._parts.append(f'<path {_stroke(entry)} d="M{self.left:.1f} {at:.1f}H{self.right:.1f}"/>')
+
+    def _clipped_x(self, x: float) -> float:
+        return min(max(self._x(x), self.left), self.right)
+
+    def _path(self, points: Points, *, steps: bool) -> str:
+        said: list[str] = []
+        x_of, y_of = self._x, self._y
+        left, right, top = self.left, self.right, self.top
+        for x, y in points:
+            at = min(max(x_of(x), left), right)
+            to = max(y_of(y), top)
+            if not said:
+                said.append(f"M{at:.1f} {to:.1f}")
+            elif steps:
+                said.append(f"H{at:.1f}V{to:.1f}")
+            else:
+                said.append(f"L{at:.1f} {to:.1f}")
+        return "".join(said)
+
+    def __str__(self) -> str:
+        kind = {None: "dosim-auto", True: "dosim-dark", False: "dosim-light"}[self._dark]
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="dosim-chart {kind}" width="{self.width}"'
+            f' height="{self.height}" viewBox="0 0 {self.width} {self.height}">'
+            f"<title>{escape(self._title)}</title><desc>{escape(self._said)}</desc>{STYLE}"
+            f'<rect width="100%" height="100%" fill="var(--dosim-paper)"/>'
+            f'<text class="h" x="{_EDGE}" y="20">{escape(self._fitting(self._title))}</text>'
+        )
+        return head + "".join(self._parts) + "</svg>"
+
+    def _fitting(self, text: str) -> str:
+        most = int((self.width - 2 * _EDGE) / 7.2)
+        return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def checked_size(width: int, height: int) -> tuple[int, int]:
+    """Pixels of a chart. Raises ValueError for one that would hold nothing."""
+    if width < 360 or height < 120:
+        raise ValueError(f"width={width!r}, height={height!r}: give at least 360 by 120 pixels.")
+    return width, height
+
+
+def _shape(entry: Entry, x: float, y: float) -> str:
+    return f'<path d="{_SHAPES[entry.mark]}" transform="translate({x:.1f} {y:.1f})" fill="{entry.colour}"/>'
+
+
+def _stroke(entry: Entry) -> str:
+    if entry.mark == "ghost":
+        return 'class="c gh"'
+    dashes = f' stroke-dasharray="{" ".join(f"{each:g}" for each in entry.dashes)}"' if entry.dashes else ""
+    return f'class="c" stroke="{entry.colour}"{dashes}' if entry.colour else f'class="c i"{dashes}'
+
+
+def _scale(limits: tuple[float, float], pixels: tuple[float, float], *, log: bool) -> Callable[[float], float]:
+    """Values to pixels."""
+    low, high = limits
+    start, length = pixels[0], pixels[1] - pixels[0]
+    if log:
+        first, size = log10(low), log10(high) - log10(low)
+        return lambda value: start + length * ((log10(value) if value > low else first) - first) / size
+    size = (high - low) or 1.0
+    return lambda value: start + length * (value - low) / size
