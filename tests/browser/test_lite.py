@@ -18,7 +18,8 @@ SITE = Path(__file__).resolve().parent.parent.parent / "_output"
 CHROMIUM = os.environ.get("DOSIM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 #: Cells out of sight are not in the page, so the end is told by the last one: Run All Cells stops at the first error.
-LAST = "() => [...document.querySelectorAll('.jp-OutputArea-output')].some(out => out.textContent.includes(\"Plan('plan')\"))"
+LAST = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
+  .some(output => output.textContent.includes("Plan('plan')"))"""
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
