@@ -31,6 +31,11 @@ HASH_SEED: Final = "111"
 #: Set in the process that has been started anew, so that it never starts another.
 _RESTARTED: Final = "DOSIM_HASH_SEED_IS_SET"
 
+_TRACE_HELP: Final = (
+    "write the trace: its records, one JSON object a line; or for Perfetto (FILE.json), Mermaid (.mmd), ShiViz"
+    " (.shiviz.log) or OpenTelemetry (.otlp.json)"
+)
+
 
 class Refused(Exception):
     """An argument that cannot be: its text is the paragraph that is printed."""
@@ -96,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("target", metavar="SCENARIO|FOLDER", help="a scenario's name, or a folder with a wrangler.jsonc")
     run.add_argument("--seed", type=_seed, help="everything random follows from it (default 0)")
-    run.add_argument("--trace", metavar="FILE", help="write the trace's records, one JSON object a line")
+    run.add_argument("--trace", metavar="FILE", help=_TRACE_HELP)
     scenario = run.add_argument_group("of scenarios")
     given: list[tuple[str, str, dict[str, Any]]] = [
         ("variant", "only this variant; may be repeated", {"action": "append", "metavar": "NAME"}),
@@ -235,7 +240,7 @@ def _run_scenario(options: argparse.Namespace) -> int:
     if options.png:
         _write_png(result.figure(), options.png)
     if options.trace:
-        _write(result.trace.to_jsonl, options.trace, "--trace")
+        _write_trace(result.trace, options.trace)
     return 0
 
 
@@ -265,7 +270,7 @@ def _run_project(options: argparse.Namespace) -> int:
     print()
     print(sim.explain(call))
     if options.trace:
-        _write(sim.trace.to_jsonl, options.trace, "--trace")
+        _write_trace(sim.trace, options.trace)
     if call.error is not None:
         print(f"\ndosim: the Worker threw: {str(call.error).rstrip()}", file=sys.stderr)
         return 1
@@ -451,12 +456,14 @@ def _read_trace(path: str) -> Trace:
     except UnicodeDecodeError:
         raise Refused(f"{path} is no trace, it is not even text. {wanted}") from None
     except ValueError as error:
-        found = re.match(r", line (\d+) ", str(error).removeprefix(path))
-        number = int(found[1]) if found else 1
+        found = re.match(r", line (\d+) is no trace record", str(error).removeprefix(path))
+        if not found:  # of a newer version, or cut off: the error says it whole
+            raise Refused(str(error)) from None
+        number = int(found[1])
         line = Path(path).read_text("utf-8").split("\n")[number - 1].strip()
         shown = line if len(line) <= 60 else f"{line[:60]}…"
         raise Refused(f"{path}, line {number} is no trace record: {shown!r}. {wanted}") from None
-    if not trace.count:
+    if not len(trace):
         raise Refused(f"{path} has no trace record. {wanted}")
     return trace
 
@@ -510,9 +517,17 @@ def _write_png(figure: Any, path: str) -> None:
     _write(lambda file: save_png(figure, file), path, "--png")
 
 
+def _write_trace(trace: Trace, path: str) -> None:
+    """In the format that the file's name ends in; of any other name, as records."""
+    from dosim.export import format_of, save
+
+    _write(lambda file: save(trace, file, format_of(file) or "jsonl"), path, "--trace")
+
+
 def _write(write: Any, path: str, option: str) -> None:
     try:
         write(path)
     except OSError as error:
-        raise Refused(f"{option} {path!r} cannot be written ({error.strerror}): name another file.") from None
+        told = f"{path!r} cannot be written ({error.strerror}): name another file." if error.strerror else str(error)
+        raise Refused(f"{option} {told}") from None
     print(f"{path} written", file=sys.stderr)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dosim.billing.use import DAY_US, ObjectUse, Reading
@@ -59,36 +59,37 @@ class _Store:
     """Bytes that lie somewhere, and since when."""
 
     stored_bytes: int = 0
-    since_us: int = 0
+    lies_since_us: int = 0
 
     def passed(self, t_us: int) -> int:
         """Byte-microseconds until now, which begins anew."""
-        lain_us, self.since_us = max(0, t_us - self.since_us), max(t_us, self.since_us)
+        lain_us, self.lies_since_us = max(0, t_us - self.lies_since_us), max(t_us, self.lies_since_us)
         return self.stored_bytes * lain_us
 
 
 @dataclass(slots=True)
-class _Object:
-    """One object: what it has used, and what holds it at the moment."""
+class _Object(_Store):
+    """One object: what it has used, and what holds it at the moment. Its store is what lies on disk.
+
+    There may be very many: what most of them do not have most of the time is None.
+    """
 
     requests: int = 0
     messages: int = 0
     rows_read: int = 0
     rows_written: int = 0
-    held_us: dict[str, int] = field(default_factory=dict)
+    held_us: dict[str, int] | None = None
     stored: int = 0  # byte-microseconds
-    #: What is on disk as of when it last left memory.
-    disk: _Store = field(default_factory=_Store)
     in_memory: bool = False
     #: What its time is billed for, "" while it is not; the request that this is, 0 for anything else; since when.
     holder: str = ""
     holder_request: int = 0
     since_us: int = 0
-    flights: dict[int, str] = field(default_factory=dict)
+    flights: dict[int, str] | None = None
 
     def use(self) -> ObjectUse:
         counts = (self.requests, self.messages, self.rows_read, self.rows_written)
-        return ObjectUse(*counts, dict(self.held_us), self.stored)
+        return ObjectUse(*counts, dict(self.held_us or ()), self.stored)
 
 
 class Meter:
@@ -134,7 +135,7 @@ class Meter:
         self._accrue_all(now_us)
         for label, known in self._objects.items():
             if known.in_memory:
-                known.disk.stored_bytes = (sizes or {}).get(label, known.disk.stored_bytes)
+                known.stored_bytes = (sizes or {}).get(label, known.stored_bytes)
             self._lie(known, now_us)
         for label, store in self._stores.items():
             self._totals[_STORED[_service(label)]] += store.passed(now_us)
@@ -154,7 +155,8 @@ class Meter:
         """Bill the time until now to what holds the object."""
         more_us = t_us - known.since_us
         if more_us > 0:
-            known.held_us[known.holder] = known.held_us.get(known.holder, 0) + more_us
+            held_us = known.held_us = known.held_us or {}
+            held_us[known.holder] = held_us.get(known.holder, 0) + more_us
             self._totals["do_duration"] += more_us
             known.since_us = t_us
 
@@ -180,9 +182,9 @@ class Meter:
         self._forget_flights(known)
 
     def _forget_flights(self, known: _Object) -> None:
-        for request in known.flights:
+        for request in known.flights or ():
             self._calls.pop(request, None)
-        known.flights.clear()
+        known.flights = None
 
     def _construct(self, t_us: int, actor: str, request: int, detail: Detail) -> None:
         known = self._object(actor)
@@ -195,7 +197,8 @@ class Meter:
         known, call = self._objects.get(actor), self._calls.get(request)
         if known is None or call is None:
             return
-        name = known.flights[request] = f"request {actor}.{call[3]}"
+        flights = known.flights = known.flights or {}
+        name = flights[request] = f"request {actor}.{call[3]}"
         if not known.holder_request:
             self._hold(known, actor, t_us, name, request)
 
@@ -203,10 +206,11 @@ class Meter:
         """A handler has ended: the request that came next holds the object, or what will be told at the turn's end."""
         self._calls.pop(request, None)
         known = self._objects.get(actor)
-        if known is None or known.flights.pop(request, None) is None or known.holder_request != request:
+        flights = known.flights if known is not None else None
+        if known is None or flights is None or flights.pop(request, None) is None or known.holder_request != request:
             return
         known.holder_request = 0
-        for following, name in known.flights.items():
+        for following, name in flights.items():
             self._hold(known, actor, t_us, name, following)
             break
 
@@ -231,7 +235,7 @@ class Meter:
     def _evict(self, t_us: int, actor: str, request: int, detail: Detail) -> None:
         known = self._objects.get(actor)
         if known is not None:
-            known.disk.stored_bytes = detail[2]
+            known.stored_bytes = detail[2]
             self._over(t_us, actor, request, detail)
 
     # -- requests
@@ -276,7 +280,7 @@ class Meter:
 
     def _lie(self, known: _Object, t_us: int) -> None:
         """What the object has on disk has lain there until now."""
-        passed = known.disk.passed(t_us)
+        passed = known.passed(t_us)
         known.stored += passed
         self._totals["do_stored"] += passed
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -85,6 +84,13 @@ class Surroundings(Protocol):
 class Storage:
     """One object's data."""
 
+    # Many sleep at a time, and 31 attributes are more than CPython shares the keys of.
+    __slots__ = (
+        "__weakref__", "_before", "_explicit_commit", "_hidden", "_image", "_journal", "_made", "_names", "_packed",
+        "_packed_pages", "_savepoints", "_sorted", "_sql", "_unconfirmed", "alarm_ms", "bookmark", "keeps_undo", "kv",
+        "life", "list_generation", "platform", "rows_read", "rows_written", "sqlite", "surroundings", "writes",
+    )  # fmt: skip
+
     def __init__(
         self, platform: Platform, surroundings: Surroundings, *, sqlite: bool = True, image: bytes = b""
     ) -> None:
@@ -115,7 +121,7 @@ class Storage:
         self._hidden: list[str] = []
         self._made: set[str] = set()
         #: Commits that the world has not confirmed, the oldest first; the database before this turn's first write.
-        self._unconfirmed: deque[Undo] = deque()
+        self._unconfirmed: list[Undo] = []
         self._before: bytes | None = None
         #: The open database as bytes, while nothing was committed since it was opened.
         self._image: bytes | None = None
@@ -245,11 +251,11 @@ class Storage:
         if kept:
             kept[-1].until_us = when_us
         while kept and kept[0].until_us <= now_us:
-            kept.popleft()
+            kept.pop(0)
 
     def lose_unconfirmed(self, now_us: int) -> None:
         """The machine is gone: undo every commit that was not confirmed by now."""
-        kept, self._unconfirmed = self._unconfirmed, deque()
+        kept, self._unconfirmed = self._unconfirmed, []
         while kept and kept[-1].until_us > now_us:
             undo = kept.pop()
             self._journal = undo.journal

@@ -7,6 +7,7 @@ either did can have influenced the other, whatever the wall clock says (Fidge 19
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,8 @@ from dosim.trace.records import RawRecord, Trace
 from dosim.trace.words import counted, last_line
 
 _NAMED: Final = {"crash": "crashes", "alarm_set": "sets its alarm", "alarm_cleared": "clears its alarm"}
+#: Kinds of records that tell of something inside one actor.
+_INSIDE: Final = frozenset(("construct", "call", "commit", "commit_failed", "evict", "reset", "log", *_NAMED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +51,36 @@ class Clocked:
     text: str
 
 
-def vector_clocks(trace: Trace) -> list[Clocked]:
-    """Every event of the kept records with its clock, causes before their effects, at one time in order of records."""
+def vector_clocks(
+    trace: Trace,
+    *,
+    sent: list[Message] | None = None,
+    hosts: Collection[str] | None = None,
+    until_us: int | None = None,
+) -> list[Clocked]:
+    """Every event of the kept records with its clock, causes before their effects, at one time in order of records.
+
+    Of a large trace less can be asked for: the counts of some `hosts` alone, in the clocks of their own events; events
+    up to a moment. `sent`: the trace's messages, if known already.
+    """
     known: dict[str, dict[str, int]] = {}
     carried: dict[tuple[int, str], dict[str, int]] = {}
     told: list[Clocked] = []
-    for event in events(trace):
+    for event in events(trace, sent, until_us):
+        counted_here = hosts is None or event.host in hosts
         clock = dict(known.get(event.host, ()))
         message = event.message
         if event.side == "receive" and message is not None:
             for host, count in carried.pop(_key(message), {}).items():
-                clock[host] = max(count, clock.get(host, 0))
-        clock[event.host] = clock.get(event.host, 0) + 1
+                if count > clock.get(host, 0):
+                    clock[host] = count
+        if counted_here:
+            clock[event.host] = clock.get(event.host, 0) + 1
         known[event.host] = clock
         if event.side == "send" and message is not None and not message.lost:
             carried[_key(message)] = clock
-        told.append(Clocked(event.seq, event.host, clock, event.text))
+        if counted_here:
+            told.append(Clocked(event.seq, event.host, clock, event.text))
     return told
 
 
@@ -72,18 +89,23 @@ def _key(message: Message) -> tuple[int, str]:
     return message.seq, message.target
 
 
-def events(trace: Trace, sent: list[Message] | None = None) -> list[Event]:
-    """The events of the kept records, causes before their effects. `sent`: the trace's messages, if known already."""
+def events(trace: Trace, sent: list[Message] | None = None, until_us: int | None = None) -> list[Event]:
+    """The events of the kept records, causes before their effects, up to a moment if one is given.
+
+    `sent`: the trace's messages, if known already, or those that are wanted.
+    """
     found: list[tuple[int, int, int, Event]] = []
     for message in messages(trace) if sent is None else sent:
-        found.append((message.start_us, message.seq, 0, _sending(message)))
-        if arrived(message):
-            end_seq = message.end_seq or message.seq
-            found.append((message.end_us, end_seq, 1, _receiving(message, end_seq)))
+        if until_us is None or message.start_us <= until_us:
+            found.append((message.start_us, message.seq, 0, _sending(message)))
+            if arrived(message) and (until_us is None or message.end_us <= until_us):
+                end_seq = message.end_seq or message.seq
+                found.append((message.end_us, end_seq, 1, _receiving(message, end_seq)))
     for raw in trace.raw:
-        text = _inside(raw)
-        if text:
-            found.append((raw[0], raw[1], 0, Event(raw[0], raw[1], _host(raw), "", raw[2], text)))
+        if raw[2] in _INSIDE and (until_us is None or raw[0] <= until_us):
+            text = _inside(raw)
+            if text:
+                found.append((raw[0], raw[1], 0, Event(raw[0], raw[1], _host(raw), "", raw[2], text)))
     found.sort(key=lambda entry: entry[:3])
     return [entry[3] for entry in found]
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, overload
 
+from dosim.trace.files import header, read_header, writing
 from dosim.trace.kinds import KINDS
 from dosim.trace.tables import html_table
 
@@ -124,40 +125,58 @@ class Trace:
         if self.retention != "full":
             raise ValueError(f"a digest needs every record, and retention is {self.retention!r}: use 'full'.")
         text = sha256()
-        for raw in self._keep:
-            text.update(_line(raw).encode())
+        for line in self.lines():
+            text.update(line.encode())
             text.update(b"\n")
         return text.hexdigest()
 
+    def lines(self) -> Iterator[str]:
+        """The kept records as canonical text, one JSON object each: what the digest is taken of."""
+        return map(_line, self._keep)
+
     def to_jsonl(self, path: str | Path) -> None:
-        """Write the kept records, one JSON object a line."""
-        with Path(path).open("w", encoding="utf-8") as file:
-            file.writelines(_line(raw) + "\n" for raw in self._keep)
+        """Write a header, then the kept records, one JSON object a line. Nothing is lost: `from_jsonl` reads it back.
+
+        Raises OSError that names the path when it cannot be written.
+        """
+        with writing(path) as file:
+            file.write(header(self.retention, self.count) + "\n")
+            file.writelines(line + "\n" for line in self.lines())
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Trace:
-        """Read what `to_jsonl` wrote. Raises ValueError that names the line that is no record."""
-        trace = cls()
+        """Read what `to_jsonl` wrote, or records without a header.
+
+        Raises ValueError that names the line that is no record, a version that is newer than this dosim, or a file
+        that ends too early.
+        """
+        trace, said = cls(), None
         with Path(path).open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
+                if number == 1 and (said := read_header(line, path)) is not None:
+                    trace = cls(said[0])
+                    continue
                 try:
-                    fields = json.loads(line)
-                    kind = fields["kind"]
-                    detail = tuple(_frozen(fields.get(name)) for name in KINDS[kind])
-                    raw = (
-                        fields["t_us"],
-                        fields["seq"],
-                        kind,
-                        fields["actor"],
-                        fields["request"],
-                        fields["cause"],
-                        detail,
-                    )
+                    raw = _read(line)
                 except (KeyError, TypeError, ValueError) as error:
                     raise ValueError(f"{path}, line {number} is no trace record ({error!r}).") from None
                 trace._keep.append(raw)
                 trace.count = raw[1]
+        if said is not None:
+            trace._check_whole(path, said[1])
         return trace
+
+    def _check_whole(self, path: str | Path, count: int) -> None:
+        """Raise ValueError unless the file held as many records as a run of `count` records keeps."""
+        kept = count
+        if isinstance(self._keep, deque) and self._keep.maxlen is not None:
+            kept = min(count, self._keep.maxlen)
+        if len(self) != kept or (kept and self.count != count):
+            raise ValueError(
+                f"{path} does not hold what its first line says: {kept} records up to number {count}, and it has"
+                f" {len(self)} up to number {self.count}. Perhaps it was cut off: write it again."
+            )
+        self.count = count
 
     def __repr__(self) -> str:
         kept = "" if len(self) == self.count else f", {len(self)} kept"
@@ -183,6 +202,13 @@ def _line(raw: RawRecord) -> str:
     record = {"t_us": t_us, "seq": seq, "kind": kind, "actor": actor, "request": request, "cause": cause}
     record.update(zip(KINDS[kind], detail, strict=False))
     return json.dumps(record, ensure_ascii=True, separators=(",", ":"))
+
+
+def _read(line: str) -> RawRecord:
+    fields = json.loads(line)
+    kind = fields["kind"]
+    detail = tuple(_frozen(fields.get(name)) for name in KINDS[kind])
+    return fields["t_us"], fields["seq"], kind, fields["actor"], fields["request"], fields["cause"], detail
 
 
 def _frozen(value: object) -> object:

@@ -8,7 +8,9 @@ from dosim.views.latencies import Latencies, latency, read_latencies
 from dosim.views.live import costs_svg, latency_svg, queue_svg
 from dosim.views.maps import world_map
 from dosim.views.queues import Backlog, queue, read_backlog
+from dosim.views.rooms import lives
 from dosim.views.scales import Limits
+from dosim.views.spacetimes import spacetime, spacetime_svg
 from dosim.views.timelines import Panel, panels, timeline
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "costs_svg",
     "latency",
     "latency_svg",
+    "lives",
+    "map",
     "panels",
     "queue",
     "queue_svg",
@@ -32,6 +36,10 @@ __all__ = [
     "read_costs",
     "read_lanes",
     "read_latencies",
+    "spacetime",
+    "spacetime_svg",
     "timeline",
     "world_map",
 ]
+
+map = world_map  # noqa: A001 (the name of the method, sim.map)

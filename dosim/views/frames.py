@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
 from dosim.views.figures import new_figure
-from dosim.views.style import Theme
+from dosim.views.style import DARK, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,6 +62,11 @@ def wrapped(notes: Sequence[str], width: float) -> list[str]:
     """Notes in lines that fit a picture's width, inches."""
     room = max(20, int((width - 0.3) / _NOTE_LETTER_IN))
     return [line for note in notes if note for line in textwrap.wrap(note, room)]
+
+
+def on(theme: Theme, colour: str) -> str:
+    """The colour for a line on this paper: on dark paper the light blue of Okabe and Ito stands for their dark one."""
+    return "#56B4E9" if theme is DARK and colour == "#0072B2" else colour
 
 
 def write_notes(figure: Any, lines: Sequence[str], theme: Theme) -> None:

@@ -23,6 +23,7 @@ from dosim.views.frames import (
     check_window,
     empty_figure,
     kept_note,
+    on,
     wrapped,
     write_notes,
     write_title,
@@ -68,7 +69,7 @@ class Ink:
 
 
 INKS: Final[dict[str, Ink]] = {
-    "request": Ink("#56B4E9", (0, (4, 1.6)), "requests of clients"),
+    "request": Ink("#0072B2", (0, (4, 1.6)), "requests of clients"),
     "call": Ink("#D55E00", "-", "calls"),
     "frame": Ink("#009E73", (0, (1, 1.3)), "frames of WebSockets"),
 }
@@ -323,16 +324,17 @@ class _Chart:
 
     def _line(self, flow: Flow, curve: _Curve, most: int) -> None:
         ink = INKS[flow.kind]
+        colour = on(self.theme, ink.colour)
         wide = 0.9 + 2.6 * sqrt(max(flow.count, len(flow.under_way)) / max(most, 8))
         line = [curve.at(step / 40) for step in range(41)]
         xs, ys = [x for x, _ in line], [y for _, y in line]
         style = {"solid_capstyle": "round", "dash_capstyle": "butt", "zorder": 2, "alpha": 0.9}
-        (drawn,) = self.axes.plot(xs, ys, color=ink.colour, linewidth=wide, linestyle=ink.dash, **style)
+        (drawn,) = self.axes.plot(xs, ys, color=colour, linewidth=wide, linestyle=ink.dash, **style)
         drawn.set_label(f"{flow.kind}: {flow.start} to {flow.end}")
         if curve.length > _HEADLESS_IN:
-            self._head(curve, 0.58, 0.05 + 0.02 * wide, ink.colour)
+            self._head(curve, 0.58, 0.05 + 0.02 * wide, colour)
         for gone, back in flow.under_way:
-            face, edge = (self.theme.paper, ink.colour) if back else (ink.colour, self.theme.paper)
+            face, edge = (self.theme.paper, colour) if back else (colour, self.theme.paper)
             x, y = curve.at(gone)
             style = {"markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": 1.4 if back else 0.8}
             self.axes.plot(x, y, "o", markersize=7, zorder=4, **style)
@@ -379,7 +381,7 @@ class _Chart:
         if site.sent and site.objects:
             x, y = x - 8 / 72, y + 8 / 72  # at the square's corner
         if site.sent:
-            style = {"color": _CLIENT, "markeredgecolor": paper, "markeredgewidth": 0.8, "zorder": 5}
+            style = {"color": on(self.theme, _CLIENT), "markeredgecolor": paper, "markeredgewidth": 0.8, "zorder": 5}
             self.axes.plot(x, y, "o", markersize=2 * _radius_pt(site), **style)
         elif not site.objects:
             self.axes.plot(x, y, "o", markersize=4, color=ink, zorder=5)
@@ -525,12 +527,14 @@ def _handles(ground: Ground, at_us: int | None, theme: Theme) -> list[Any]:
         when = "in memory then" if at_us is not None else "in memory at the end"
         handles.append(mark("s", theme.paper, f"objects, none {when}", theme.ink, 8))
     if any(site.sent for site in sites):
-        handles.append(mark("o", _CLIENT, "clients, larger for more requests"))
+        handles.append(mark("o", on(theme, _CLIENT), "clients, larger for more requests"))
     if any(site.worker and not site.objects for site in sites):
         handles.append(mark("o", "none", "its colo runs the Worker", theme.ink, 8))
     for kind, ink in INKS.items():
         if any(flow.kind == kind for flow in ground.flows):
-            handles.append(Line2D([], [], color=ink.colour, linestyle=ink.dash, linewidth=2.2, label=ink.words))
+            handles.append(
+                Line2D([], [], color=on(theme, ink.colour), linestyle=ink.dash, linewidth=2.2, label=ink.words)
+            )
     if any(flow.under_way for flow in ground.flows):
         handles.append(mark("o", theme.ink, "under way", theme.paper))
     if any(back for flow in ground.flows for _, back in flow.under_way):

@@ -21,7 +21,7 @@ from dosim.explain import explain
 from dosim.trace import Trace
 from dosim.trace.lives import lives
 from dosim.trace.messages import messages
-from dosim.views.player import Player, player, player_data
+from dosim.views.player import Player, player, player_data, player_module
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 CITIES = ("London", "Amsterdam", "Frankfurt", "New York", "Tokyo", "Sydney", "São Paulo", "Mumbai")
@@ -184,7 +184,7 @@ def test_what_is_not_told_in_sentences_is_told_in_segments() -> None:
 
     assert not segments.keys() & {int(request) for request in data["told"]["sentences"]}
     assert explain(sim.trace, request).latency_us == sum(row[2::3])
-    assert any("Sentences are in the page for" in note for note in data["notes"])
+    assert any("told in sentences" in note for note in data["notes"])
 
 
 # -- how large it is
@@ -334,6 +334,16 @@ def test_the_page_names_nothing_outside() -> None:
 
     assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"https?://(?!a\.example)[^\"'\s<]+", html))
     assert "@import" not in html and "url(" not in html and " src=" not in html
+
+
+def test_the_module_is_one_file() -> None:
+    """Whatever the files of the player import from each other is in the one module, which imports nothing."""
+    module = player_module()
+    files = sorted(Path(dosim.views.player.page.__file__).parent.glob("*.js"))
+
+    assert [] == re.findall(r"^import\b.*|\bfrom \"\./.*", module, re.MULTILINE)
+    assert ["export { mount };", "export default { render, mount };"] == re.findall(r"^export .*", module, re.MULTILINE)
+    assert len(files) == len(dosim.views.player.page._PARTS)
 
 
 @pytest.mark.parametrize(("dark", "paper"), [(True, "background:#16181C"), (False, "background:#FFFFFF"), (None, None)])

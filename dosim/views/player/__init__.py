@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from dosim.views.player.data import player_data
-from dosim.views.player.page import Player, player
+from dosim.views.player.page import Player, player, player_module
 
-__all__ = ["Player", "player", "player_data"]
+__all__ = ["Player", "player", "player_data", "player_module"]

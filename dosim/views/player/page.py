@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -15,6 +16,11 @@ from dosim.views.player.data import MOST_MESSAGES, player_data
 _FRAME_PX: Final = 830
 _LANE_PX: Final = 24
 _MOST_LANES: Final = 12
+
+#: The files of the module, each after those that it imports.
+_PARTS: Final = ("words.js", "trace.js", "shapes.js", "places.js", "lanes.js", "sentences.js", "player.js", "widget.js")
+_IMPORT: Final = re.compile(r'^import \{.*\} from "\./\w+\.js";\n', re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 
 
 def player(source: object, *, title: str = "", dark: bool | None = None, most_messages: int = MOST_MESSAGES) -> Player:
@@ -50,7 +56,7 @@ class Player:
     def html(self) -> str:
         """The page: one file of HTML that needs nothing else, neither network nor Python."""
         title = self.data["title"] or "A run of dosim"
-        module = _part("player.js")
+        module = player_module()
         dark = json.dumps(self.dark)
         paper = {True: "#16181C", False: "#FFFFFF"}.get(self.dark) if self.dark is not None else None
         scheme = {True: "dark", False: "light", None: "light dark"}[self.dark]
@@ -106,6 +112,13 @@ def _embedded(data: dict[str, Any]) -> str:
 
 
 @cache
+def player_module() -> str:
+    """The player as one ES module: exports `mount(element, data, options)`, and by default the view of an anywidget."""
+    *inner, outer = (_IMPORT.sub("", _part(name)) for name in _PARTS)
+    return "".join([_EXPORT.sub("", text) for text in inner] + [outer])
+
+
+@cache
 def _part(name: str) -> str:
     return files(__package__ or "dosim.views.player").joinpath(name).read_text("utf-8")
 
@@ -124,7 +137,7 @@ def _widget_class() -> Any:
     class PlayerWidget(anywidget.AnyWidget):
         """A player in step with Python."""
 
-        _esm = _part("player.js")
+        _esm = player_module()
         _css = _part("player.css")
         data = traitlets.Unicode().tag(sync=True)
         dark = traitlets.Bool(None, allow_none=True).tag(sync=True)

@@ -17,7 +17,7 @@ SEGMENTS_CHARACTERS: Final = 72_000
 #: What a request does in a segment, with its actor after it.
 SAID: Final[dict[str, str]] = {
     "client link": "on its way to the nearest colo from",
-    "edge routing": "to find the Worker at the",
+    "edge routing": "at the edge, to find",
     "worker start": "waiting for the start of",
     "placement lookup": "for the first lookup of",
     "hop": "on its way to",
@@ -78,7 +78,7 @@ def tellings(
     left = min(SEGMENTS_CHARACTERS, 3 * room // 5)
     for request in order[told:]:
         parts = roots.story.segments(request)
-        row = [n for part in parts for n in (_state(part.state), part.duration_us, actor(part.actor))]
+        row = [n for part in parts for n in (_state(part.state), part.duration_us, actor(_known(part.actor)))]
         left -= sum(len(str(n)) + 1 for n in row) + 24
         if left < 0:
             break
@@ -86,12 +86,19 @@ def tellings(
             segments[str(request)] = [parts[0].start_us, *row]
     if told < len(order):
         silent = len(order) - len(sentences) - len(segments)
-        rest = f"; of {silent:,} nothing but their messages" if silent else ""
+        rest = f", {silent:,} by their messages alone" if silent else ""
         notes.append(
-            f"Sentences are in the page for {counted(len(sentences), 'request')} and segments for {len(segments):,}"
-            f"{rest}. sim.explain(number) tells any."
+            f"{counted(len(sentences), 'request')} told in sentences, {len(segments):,} in segments{rest}:"
+            " sim.explain(number) tells any."
         )
     return {"said": list(SAID.values()), "sentences": sentences, "segments": segments}
+
+
+def _known(name: str) -> str:
+    """An actor as messages name it: the edge of a colo is where its Worker is."""
+    if name.startswith("edge"):
+        return "worker@" + name[5:] if name[5:] else "worker"
+    return name
 
 
 def _state(state: str) -> int:

@@ -1,0 +1,79 @@
+"""Rows and data frames: a trace as a table, for whoever counts with pandas, polars or plain Python."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any, Final
+
+from dosim.explain import Story
+from dosim.trace import Trace, messages
+from dosim.views.figures import trace_of
+
+_LIBRARIES: Final = ("pandas", "polars")
+
+
+def rows(source: object, of: str = "records") -> list[dict[str, object]]:
+    """A table of a simulation or a trace, a dict a row, in order of time.
+
+    of: "records" (`t_us`, `seq`, `kind`, `actor`, `request`, `cause` and what a record of its kind carries), "messages"
+    (the fields of `dosim.trace.Message` and `duration_us`) or "segments" (where the time of every request from outside
+    went: `outside` is its number, then the fields of `dosim.trace.Segment` and `duration_us`).
+    Raises ValueError for another table, TypeError for another source.
+    """
+    if of not in _TABLES:
+        raise ValueError(f"of={of!r} is no table of a trace: use {', '.join(map(repr, _TABLES))}.")
+    return list(_TABLES[of](trace_of(source)))
+
+
+def to_dataframe(source: object, of: str = "records", *, library: str | None = None) -> Any:
+    """`rows(source, of)` as a DataFrame of pandas, or of polars if pandas is not installed; `library` chooses.
+
+    A record lacks what its kind does not carry: there the cell is empty. Raises ImportError when neither is installed,
+    ValueError for another table or library, TypeError for another source.
+    """
+    if library is not None and library not in _LIBRARIES:
+        raise ValueError(f"library={library!r} makes no data frames here: use {' or '.join(map(repr, _LIBRARIES))}.")
+    table = rows(source, of)
+    columns = list(dict.fromkeys(name for row in table for name in row))
+    whole = {name: [row.get(name) for row in table] for name in columns}
+    for name in (library,) if library else _LIBRARIES:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        if name == "polars":
+            return module.DataFrame(whole, strict=False)
+        return module.DataFrame(whole, dtype=object).infer_objects().convert_dtypes()
+    wanted = library or " nor ".join(_LIBRARIES)
+    raise ImportError(
+        f"{'neither ' if not library else ''}{wanted} is {'not ' if library else ''}installed: install one of them, or"
+        " use rows(source), which gives the same table as a list of dicts."
+    )
+
+
+def _records(trace: Trace) -> Iterator[dict[str, object]]:
+    for record in trace:
+        known = record._asdict()
+        del known["detail"]
+        yield {**known, **record.detail}
+
+
+def _messages(trace: Trace) -> Iterator[dict[str, object]]:
+    for message in messages(trace):
+        yield {**asdict(message), "duration_us": message.duration_us}
+
+
+def _segments(trace: Trace) -> Iterator[dict[str, object]]:
+    story = Story(trace)
+    for request in story.requests:
+        for segment in story.segments(request):
+            yield {"outside": request, **asdict(segment), "duration_us": segment.duration_us}
+
+
+_TABLES: Final[dict[str, Callable[[Trace], Iterator[dict[str, object]]]]] = {
+    "records": _records,
+    "messages": _messages,
+    "segments": _segments,
+}
