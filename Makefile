@@ -13,8 +13,10 @@ RUN := $(VENV)/.stamp-run
 DEV := $(VENV)/.stamp-dev
 LAB := $(VENV)/.stamp-lab
 BENCH := $(VENV)/.stamp-bench
+BOOK := $(VENV)/.stamp-book
+LITE := $(VENV)/.stamp-lite
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all lint format bench lab clean
+.PHONY: help demo test test-slow test-all lint format bench lab book read lite clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -48,8 +50,19 @@ bench: $(BENCH)  ## the speed benchmark, beside SimPy in one run
 lab: $(LAB)  ## open the first notebook in JupyterLab (which refuses root unless told)
 	$(VENV)/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01-ten-requests.ipynb
 
+book: $(BOOK)  ## build the book into book/_build/html (with npm: formulas, diagrams, programs that run in the page)
+	$(PY) book/vendor.py
+	$(PY) -m sphinx -W --keep-going -q -b html book book/_build/html
+	@echo 'The book is in book/_build/html; make read shows it.'
+
+lite: $(LITE)  ## build a JupyterLite site into _output: a notebook with dosim in the browser (needs npm)
+	$(PY) book/lite.py
+
+read: $(PY)  ## serve the built book at http://localhost:8000
+	$(PY) -m http.server --bind localhost --directory book/_build/html 8000
+
 clean:  ## remove .venv and what the tools left behind
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist book/_build book/_generated book/course book/_static/vendor book/node_modules _output .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(RUN): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable .
@@ -65,6 +78,14 @@ $(LAB): pyproject.toml $(PY)
 
 $(BENCH): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable '.[bench]'
+	@touch $(RUN) $@
+
+$(LITE): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable '.[lite]'
+	@touch $(RUN) $@
+
+$(BOOK): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable '.[book]'
 	@touch $(RUN) $@
 
 # The first of these interpreters that is new enough and can make an environment.
