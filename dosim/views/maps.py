@@ -13,7 +13,7 @@ from math import atan2, ceil, cos, hypot, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.geography import Spot, land, routes, world_cities
-from dosim.trace.words import counted, exact
+from dosim.trace.words import counted, stretch
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
 from dosim.views.flows import Flow, Ground, Site, read_ground
 from dosim.views.frames import (
@@ -22,13 +22,13 @@ from dosim.views.frames import (
     TITLE_IN,
     check_window,
     empty_figure,
-    kept_note,
     on,
     wrapped,
     write_notes,
     write_title,
 )
 from dosim.views.labels import Box, Placed, Wanted, nearest, place
+from dosim.views.scales import kept_note
 from dosim.views.style import Theme
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def world_map(
     view = _view(region, list(ground.sites.values()))
     missing = kept_note(trace)
     if not ground.sites and (not len(trace) or ground.nowhere):
-        text = missing or (_NO_NETWORK if len(trace) else EMPTY)
+        text = f"{_NO_NETWORK if len(trace) else EMPTY} {missing}".strip()
         return empty_figure(text, width=width, dark=dark, title=title, what="map", theme=theme)
     notes = wrapped([missing, *_notes(ground, at_us)], width)
     head_in = TITLE_IN if title else 0.0
@@ -183,7 +183,7 @@ def _given(region: Sequence[float]) -> View:
             f"region={region!r} is no part of the globe: west and east run from -180 to 180, south must be below north,"
             " both from -90 to 90; west above east goes across the Pacific."
         )
-    return View(west, south, east, north, _stretch(south, north))
+    return View(west, south, east, north, _stretched(south, north))
 
 
 def _bounds(spots: Sequence[Spot]) -> tuple[float, float, float, float] | None:
@@ -199,7 +199,7 @@ def _bounds(spots: Sequence[Spot]) -> tuple[float, float, float, float] | None:
 
 def _fitted(west: float, south: float, east: float, north: float) -> View:
     """A view round a rectangle, with a margin, in the shape of a picture."""
-    stretch = _stretch(south, north)
+    stretch = _stretched(south, north)
     wide = max((east - west) / (1 - 2 * _MARGIN), _NARROWEST)
     wide = max(wide, (north - south) * stretch / (1 - 2 * _MARGIN) / _SHAPE)
     if wide >= 340:
@@ -212,7 +212,7 @@ def _fitted(west: float, south: float, east: float, north: float) -> View:
     return View(middle - wide / 2, bottom, middle + wide / 2, min(bottom + high, 90.0), stretch)
 
 
-def _stretch(south: float, north: float) -> float:
+def _stretched(south: float, north: float) -> float:
     """How much a degree of latitude is longer than one of longitude in the middle of a view."""
     return 1 / max(0.35, cos(radians((south + north) / 2)))
 
@@ -496,7 +496,7 @@ def _notes(ground: Ground, at_us: int | None) -> list[str]:
         )
     if at_us is not None:
         under_way = sum(len(flow.under_way) for flow in ground.flows)
-        notes.append(f"At {exact(at_us)}: {counted(under_way, 'message')} under way between places.")
+        notes.append(f"At {stretch(at_us)}: {counted(under_way, 'message')} under way between places.")
     if ground.inside and at_us is None:
         notes.append(f"{counted(ground.inside, 'message')} stayed inside one city.")
     if len(ground.flows) > MOST_FLOWS:
@@ -559,7 +559,7 @@ def _legend(figure: Any, handles: Sequence[Any], rows: int, top: float, theme: T
 
 def _alt(ground: Ground, title: str, at_us: int | None, missing: str) -> str:
     """The map in words."""
-    when = f" at {exact(at_us)}" if at_us is not None else ""
+    when = f" at {stretch(at_us)}" if at_us is not None else ""
     lines = [f"{title or 'Map of the world'}{when}."]
     for site in ground.sites.values():
         if site.objects:

@@ -16,14 +16,14 @@ from math import hypot
 from typing import TYPE_CHECKING, Final
 
 from dosim.trace import Trace
-from dosim.trace.words import counted
+from dosim.trace.words import counted, rounded, stretch
 from dosim.views.diagrams import MOST_ACTORS, MOST_EVENTS, MOST_MESSAGES, Arrow, Diagram, Dot, read_diagram
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
-from dosim.views.frames import EMPTY, check_window, empty_figure, kept_note, on, wrapped
+from dosim.views.frames import EMPTY, SECOND_US, check_window, empty_figure, on, wrapped
 from dosim.views.labels import Box
+from dosim.views.scales import kept_note
 from dosim.views.strokes import Block, Line, Sign, Stroke, Words, paint, svg
 from dosim.views.style import Theme
-from dosim.views.ticks import SECOND, lasted, roughly
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ _CLOCK_LETTER_IN: Final = 0.05
 #: Inches: columns that are closer have slanted names.
 _SLANTED_IN: Final = 0.62
 #: A wait is told across the picture if it is this long and so many times the middle one.
-_LONG_US: Final = SECOND // 2
+_LONG_US: Final = SECOND_US // 2
 _LONG_TIMES: Final = 25
 #: Shares of an arrow's way at which its label is tried.
 _ALONG: Final = (0.5, 0.38, 0.62, 0.27, 0.73, 0.18, 0.82)
@@ -145,7 +145,7 @@ def _plan(
     plan = _Plan(diagram, width, theme_of(dark), clocks=clocks, to_scale=to_scale, window=(start_us, end_us))
     missing = kept_note(trace)
     if not diagram.arrows:
-        plan.empty = missing if missing and not len(trace) else _why_empty(trace, start_us, end_us)
+        plan.empty = f"{_why_empty(trace, start_us, end_us)} {missing}".strip()
         plan.alt = f"{title}: {plan.empty}" if title else plan.empty
         return plan
     plan.draw(title, missing)
@@ -306,11 +306,11 @@ class _Plan:
             return
         first_us, last_us = self.diagram.rows[0], self.diagram.rows[-1]
         bands: list[tuple[float, float]] = []
-        for stretch in life.stretches:
-            if not stretch.in_memory or stretch.end_us < first_us or stretch.start_us > last_us:
+        for part in life.stretches:
+            if not part.in_memory or part.end_us < first_us or part.start_us > last_us:
                 continue
-            y0 = self.top if stretch.start_us < first_us else self._y_at(stretch.start_us)
-            y1 = bottom if stretch.end_us > last_us or stretch is life.stretches[-1] else self._y_at(stretch.end_us)
+            y0 = self.top if part.start_us < first_us else self._y_at(part.start_us)
+            y1 = bottom if part.end_us > last_us or part is life.stretches[-1] else self._y_at(part.end_us)
             if bands and abs(bands[-1][1] - y0) < 1e-9:
                 bands[-1] = bands[-1][0], y1
             else:
@@ -330,10 +330,10 @@ class _Plan:
                 self.strokes.append(
                     Line(_LEFT_IN - 0.35, middle, right, middle, self.theme.ink, 0.7, (1.0, 3.0), opacity=0.6)
                 )
-                text = f"{roughly(t_us - before[1])} later"
+                text = f"{rounded(t_us - before[1])} later"
                 self.strokes.append(Words(_LEFT_IN - 0.42, middle, text, 6.8, self.theme.ink, "end", bold=True))
             if t_us != told_us and y - told_y >= 0.13:
-                text = f"{t_us / SECOND:.6f}"
+                text = f"{t_us / SECOND_US:.6f}"
                 self.strokes.append(Words(_LEFT_IN - 0.42, y, text, 6.8, self.theme.ink, "end"))
                 told_y, told_us = y, t_us
             before = y, t_us
@@ -412,7 +412,7 @@ class _Plan:
 
     def _dot(self, dot: Dot) -> None:
         x, y = self.xs[dot.column], self.ys[dot.row]
-        about = f"{dot.event.host} {dot.event.text}, at {dot.event.t_us / SECOND:.6f} s"
+        about = f"{dot.event.host} {dot.event.text}, at {dot.event.t_us / SECOND_US:.6f} s"
         if dot.clock:
             about += f", clock {_clock_text(dot.clock)}"
         shape, size, colour = ("dot", 5.0, "") if dot.event.side else _SIGNS.get(dot.event.kind, ("square", 4.6, ""))
@@ -504,7 +504,7 @@ class _Plan:
             return f"{way}: lost, {message.lost}"
         if arrow.end_row is None:
             return f"{way}: under way when the trace ends"
-        return f"{way}, {lasted(message.end_us - message.start_us)}"
+        return f"{way}, {stretch(message.end_us - message.start_us)}"
 
     def _notes(self, missing: str) -> list[str]:
         diagram = self.diagram
@@ -532,7 +532,7 @@ class _Plan:
         lines[0] += f" {counted(len(diagram.actors), 'actor')}."
         for arrow in diagram.arrows:
             message = arrow.message
-            lines.append(f"{message.start_us / SECOND:.6f} s: {self._told(arrow)}.")
+            lines.append(f"{message.start_us / SECOND_US:.6f} s: {self._told(arrow)}.")
         if diagram.left_out:
             lines.append(f"{counted(diagram.left_out, 'more message')} left out.")
         return "\n".join([*lines, missing] if missing else lines)
