@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ class Views:
 
         @property
         def trace(self) -> Trace: ...
+
+        def fork(self, at: object = None) -> Any: ...
 
     def timeline(
         self,
@@ -170,10 +173,16 @@ class Views:
         return costs(self.trace, plan=plan, prices=prices, **options)
 
     def player(self, *, title: str = "", dark: bool | None = None) -> Player:
-        """The run so far, to play, step and scrub: shows itself in a notebook; `.save("run.html")`, `.widget()`."""
+        """The run so far, to play, step and scrub: shows itself in a notebook; `.save("run.html")`, `.widget()`.
+
+        The widget's fork button makes `sim.fork(at=...)` where the playhead stands, and keeps it in `.forks`.
+        """
         from dosim.views.player import player
 
-        return player(self.trace, title=title, dark=dark)
+        return player(self.trace, title=title, dark=dark, fork=self._forked_at)
+
+    def _forked_at(self, at_us: int) -> object:
+        return self.fork(at=timedelta(microseconds=at_us))
 
     def export(self, path: str | Path, format: str | None = None) -> None:  # noqa: A002 (as in other savers)
         """Write the trace for other tools: Perfetto, ShiViz, Mermaid, OTLP, JSON lines; see `dosim.export`.
