@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from dosim.kernel.cpu import cpu
     from dosim.network import Network, UnknownCity
     from dosim.project import ProjectError
-    from dosim.simulation import Deadlock, PortabilityError, PortabilityWarning, Simulation
+    from dosim.simulation import Deadlock, ForkError, PortabilityError, PortabilityWarning, Simulation
     from dosim.trace import Trace
 
 __version__ = "0.1.0"
 __all__ = [
     "Deadlock",
+    "ForkError",
     "Network",
     "PortabilityError",
     "PortabilityWarning",
@@ -33,6 +34,7 @@ __all__ = [
 
 _HOME = {
     "Deadlock": "dosim.simulation",
+    "ForkError": "dosim.simulation",
     "Network": "dosim.network",
     "PortabilityError": "dosim.simulation",
     "PortabilityWarning": "dosim.simulation",
@@ -52,6 +54,20 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext dosim`: `from workers import ...` in cells, and `%%scenario`; see `dosim.notebook.magics`."""
+    from dosim.notebook.magics import load
+
+    load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext dosim`: takes both away again."""
+    from dosim.notebook.magics import unload
+
+    unload(ipython)
 
 
 def __dir__() -> list[str]:

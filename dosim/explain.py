@@ -38,6 +38,8 @@ class Story:
         self._children: dict[int, list[int]] = {}
         self._colos: dict[str, str] = {}
         self._one_at_a_time = False
+        #: Which object's machine crashed, and when, microseconds.
+        self.crashes: set[tuple[str, int]] = set()
         for request, records in self.records.items():
             self._heads[request] = records[0]
         self.last_us = 0
@@ -50,6 +52,8 @@ class Story:
                 self._children.setdefault(int(str(raw[6][0])), []).append(request)
             elif kind == "leave" and raw[6][1]:
                 self._colos[actor] = str(raw[6][1])
+            elif kind == "crash":
+                self.crashes.add((actor, raw[0]))
             elif kind == "queue":
                 self._one_at_a_time = True
 
@@ -423,7 +427,8 @@ class _Teller:
             elif raw[2] == "turn_away":
                 what, why = self.story.what(raw[4]), last_line(raw[6][0])
                 begun = any(other[2] == "start" for other in self.story.records[raw[4]])
-                told = f"{raw[3]} was reset while {what} ran: {why}" if begun else f"{raw[3]} turned {what} away: {why}"
+                ended = "crashed" if (raw[3], raw[0]) in self.story.crashes else "was reset"
+                told = f"{raw[3]} {ended} while {what} ran: {why}" if begun else f"{raw[3]} turned {what} away: {why}"
                 yield Sentence(raw[0], 0, told)
 
     def _code(self, request: int, actor: str) -> str:

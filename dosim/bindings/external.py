@@ -192,6 +192,11 @@ class Externals:
         """Add a service; of two that answer an address the later one does."""
         self._services.insert(0, service)
 
+    @property
+    def declared(self) -> list[ExternalService]:
+        """All of them, in the order in which they were declared."""
+        return self._services[::-1]
+
     def find(self, url: str) -> ExternalService:
         """The service of an address. Raises AbortError that says how to declare one."""
         for service in self._services:

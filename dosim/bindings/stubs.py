@@ -66,12 +66,15 @@ class RemoteStub:
         if SCOPE.get() is not None:
             return self._fetch(resource, options)
         world = self._world
+        given = world.journal.kept(resource) if world.journal is not None else resource
         request = world.make_fetch_request(resource, options)
         sent = self._send(request)
         assert isinstance(sent, OutsideCall)
         outcome = OutsideCall(world.loop, sent.request, f"{self._link.label}.fetch")
         following = Context().run(world.loop.create_task, self._follow(request, sent))
         following.add_done_callback(partial(hand_on, outcome))
+        if world.journal is not None:
+            world.journal.stub_called(self._link, "fetch", (given,), options, outcome)
         return outcome
 
     async def _fetch(self, resource: object, options: dict[str, Any]) -> Any:
@@ -137,7 +140,10 @@ class RemoteMethod:
         world = self._world
         call = world.new_call("rpc", self._link.label, self._name, args, kwargs)
         self._link.bind(call)
-        return world.start(call)
+        answer = world.start(call)
+        if world.journal is not None and call.caller is None:
+            world.journal.stub_called(self._link, self._name, args, kwargs, answer)
+        return answer
 
     def __repr__(self) -> str:
         return f"<method {self._name} of {self._link.label}, not called>"

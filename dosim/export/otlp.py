@@ -83,7 +83,12 @@ class _Writer:
         for line in trace.lines():
             text.update(line.encode())
         self._run = text.digest()
-        self._requests = {raw[1]: raw[4] for raw in trace.raw if raw[4]}
+        #: Record -> the request whose code brought it about; a frame is its sender's.
+        self._requests: dict[int, int] = {}
+        for raw in trace.raw:
+            request = self._requests.get(raw[5], 0) if raw[2] == "frame" else raw[4]
+            if request:
+                self._requests[raw[1]] = request
 
     def spans(self) -> dict[str, list[Json]]:
         """By the actor that they belong to, in order of requests."""
@@ -99,23 +104,32 @@ class _Writer:
     def _request(self, request: int) -> Iterator[tuple[str, Json]]:
         records = self.story.records[request]
         head, end = records[0], self.story.answer(request)
-        is_event = head[2] == "call" and head[6][1] in ONE_WAY
-        server = self._server(records)
-        parent = self._caller(head)
-        has_client = head[2] in ("send", "call") and not is_event
-        if has_client:
-            asker = head[3] if head[2] == "send" else self._asker(parent)
+        server, caller = self._server(records), self._caller(head)
+        asks = _asks(head)
+        if asks:
+            asker = head[3] if head[2] == "send" else self._asker(caller)
             end_us = self.story.last_us if end is None else end[0]
+            parent = self._inside(caller)
             yield asker, self._span("client", request, parent, head[0], end_us, records, end is None)
         if server is not None:
             actor, start_us, end_us = server
             unfinished = end is None and end_us == self.story.last_us
-            span = self._span("server", request, request if has_client else 0, start_us, end_us, records, unfinished)
-            if is_event and head[5] in self._requests:
-                cause = self._requests[head[5]]
-                said = {"traceId": self._trace_id(cause), "spanId": self._id("server", cause, 8)}
-                span["links"] = [said]
+            parent = ("client", request) if asks else None
+            span = self._span("server", request, parent, start_us, end_us, records, unfinished)
+            cause = 0 if asks else self._requests.get(head[5], 0)
+            linked = self._inside(cause)
+            if linked is not None and cause != request:
+                span["links"] = [{"traceId": self._trace_id(cause), "spanId": self._id(*linked, 8)}]
             yield actor, span
+
+    def _inside(self, request: int) -> tuple[str, int] | None:
+        """The span of a request's code, or of whoever asked for it; None if neither is kept."""
+        records = self.story.records.get(request)
+        if not records:
+            return None
+        if self._server(records) is not None:
+            return "server", request
+        return ("client", request) if _asks(records[0]) else None
 
     def _caller(self, head: RawRecord) -> int:
         """The request whose code made this call; 0 if none did."""
@@ -139,12 +153,18 @@ class _Writer:
         return self._id("trace", self.story.root(request), 16)
 
     def _span(
-        self, side: str, request: int, parent: int, start_us: int, end_us: int, records: list[RawRecord], open_: bool
+        self,
+        side: str,
+        request: int,
+        parent: tuple[str, int] | None,
+        start_us: int,
+        end_us: int,
+        records: list[RawRecord],
+        open_: bool,
     ) -> Json:
         span: Json = {"traceId": self._trace_id(request), "spanId": self._id(side, request, 8)}
-        if parent:
-            inside = "client" if side == "server" else "server"
-            span["parentSpanId"] = self._id(inside, parent, 8)
+        if parent is not None:
+            span["parentSpanId"] = self._id(*parent, 8)
         span |= {
             "name": self._name(request, records[0]),
             "kind": _CLIENT if side == "client" else _SERVER,
@@ -180,6 +200,11 @@ class _Writer:
         if open_:
             said["dosim.unfinished"] = True
         return said
+
+
+def _asks(head: RawRecord) -> bool:
+    """Whether somebody waits for the answer: not so with events, nor when the beginning is not kept."""
+    return head[2] == "send" or (head[2] == "call" and head[6][1] not in ONE_WAY)
 
 
 def _error(side: str, records: Iterable[RawRecord]) -> str:

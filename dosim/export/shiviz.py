@@ -24,8 +24,9 @@ MOST_ENTRIES: Final = 5_000_000
 def to_shiviz(source: object) -> str:
     """The kept records of a simulation or a trace as a ShiViz log: `HOST {"HOST":1}`, then what happened, in turn.
 
-    A host's name has no space there: "Counter('my room')" is "Counter('my_room')". Raises TypeError for another source,
-    ValueError for a trace whose clocks would have more than `MOST_ENTRIES` entries.
+    A host's name has no space there: "Counter('my room')" is "Counter('my_room')". The format has no place to tell what
+    retention left out. Raises TypeError for another source, ValueError for a trace whose clocks would have more than
+    `MOST_ENTRIES` entries.
     """
     return "".join(shiviz_text(source))
 

@@ -14,6 +14,7 @@ from dosim.explain import Story
 from dosim.trace.records import RawRecord
 
 _BEGIN: Final = frozenset(("send", "worker", "start", "resume", "serve", "response", "failed"))
+_CODE: Final = frozenset(("worker", "start", "resume"))
 _END: Final = frozenset(("return", "throw", "turn_away"))
 
 
@@ -46,8 +47,10 @@ def turns_of(records: Iterable[RawRecord]) -> Iterator[Turn]:
         elif kind == "cpu":
             turn.end_us = max(turn.end_us, t_us + int(str(detail[0])))
         elif kind in _END:
-            # a handler returns when it has computed; what is turned away while it computes ends there
-            turn.end_us = min(turn.end_us, t_us) if kind == "turn_away" else max(turn.end_us, t_us)
+            if kind == "turn_away":  # while it computed
+                turn.end_us = min(turn.end_us, t_us)
+            elif turn.kind in _CODE:  # a handler returns when it has computed
+                turn.end_us = max(turn.end_us, t_us)
             yield turn
             turn = None
     if turn is not None:

@@ -97,6 +97,11 @@ class Entropy:
         self._depth = 0
         self._undo = ExitStack()
 
+    def reseed(self, seed: int | str) -> None:
+        """Draw from this seed's generators, from now on; call it while it is not entered. The host's name stays."""
+        self.bytes = random.Random(_key(seed, "bytes"))
+        self._random = random.Random(_key(seed, "random")).getstate()
+
     def adopt(self, *code: ModuleType | type | Callable[..., object]) -> None:
         """Also cover what this code holds: for modules outside `sys.modules`, classes defined inside a function.
 

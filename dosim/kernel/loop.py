@@ -130,6 +130,8 @@ class Loop(asyncio.AbstractEventLoop):
     def __init__(self) -> None:
         self.now_us = 0
         self.cpu_us = 0
+        #: Events handled so far: the number of a moment between two events.
+        self.events = 0
         self.turn_ends: list[Callable[[], None]] = []
         self.running = False
         self._queue: list[tuple[int, int, Callable[[Any], object], Any]] = []
@@ -376,7 +378,7 @@ class Loop(asyncio.AbstractEventLoop):
                 when, _, fn, arg = event
                 if when > until_us:
                     heappush(queue, event)
-                    return self._stop_at(until_us)
+                    return self.stop_at(until_us)
                 if (fn is _fire or fn is _run_timer) and arg[0] is None:
                     continue
             elif queue and queue[0][2] in (_fire, _run_timer) and queue[0][3][0] is None:
@@ -389,18 +391,19 @@ class Loop(asyncio.AbstractEventLoop):
                 when, _, fn, arg = event
                 if when > until_us:
                     heappush(background, event)
-                    return self._stop_at(until_us)
+                    return self.stop_at(until_us)
                 if not queue and until_us == NO_LIMIT and self._only_alarms(when):
                     heappush(background, event)
                     raise Stuck
             elif until_us < NO_LIMIT:
-                return self._stop_at(until_us)
+                return self.stop_at(until_us)
             else:
                 raise Stuck
             # 4. Time moves here, and nowhere else.
             self.now_us = when
             self.cpu_us = 0
             left -= 1
+            self.events += 1
             fn(arg)
 
     def begin_run(self) -> None:
@@ -413,7 +416,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._alarms_until_us = self._alarms_until_us or when_us + ONLY_ALARMS_LIMIT_US
         return when_us > self._alarms_until_us or self._alarms_alone > ONLY_ALARMS_LIMIT
 
-    def _stop_at(self, when_us: int) -> bool:
+    def stop_at(self, when_us: int) -> bool:
         if when_us > self.now_us:  # never back: another run may have gone further; a turn may compute beyond it
             self.now_us = when_us
             self.cpu_us = 0

@@ -27,7 +27,11 @@ class Stream:
 
     def __init__(self, seed: int | str, name: str) -> None:
         self.name = name
-        digest = blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest()
+        self.reseed(seed)
+
+    def reseed(self, seed: int | str) -> None:
+        """Draw as the stream of this name does under another seed, from now on."""
+        digest = blake2b(f"{seed}\0{self.name}".encode(), digest_size=8).digest()
         self._base = int.from_bytes(digest, "big")
 
     def bits(self, key: int, part: int = 0) -> int:

@@ -266,6 +266,18 @@ class Network:
         self._cut.discard(self._neighbours(a, b))
         self._reroute()
 
+    @property
+    def cuts(self) -> frozenset[frozenset[str]]:
+        """The pairs of neighbours whose cables are cut now."""
+        return frozenset(self._cut)
+
+    def with_cuts(self, cuts: Iterable[frozenset[str]]) -> Network:
+        """Another network of the same cities and cables, of which these are cut."""
+        twin = Network(cities=self.cities, links=self.links, instant=self.instant)
+        twin._cut.update(cuts)
+        twin._reroute()
+        return twin
+
     def joined(self, a: Place, b: Place) -> bool:
         """Whether any way is left from `a` to `b`."""
         if not self._cut:

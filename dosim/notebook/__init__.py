@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from dosim.notebook.explorers import explorer
+from dosim.notebook.explorers import (
+    alarm_retries,
+    explorer,
+    hibernation_and_the_bill,
+    lost_update,
+    placement,
+    saturation,
+    ten_by_five,
+)
 
-__all__ = ["explorer"]
+__all__ = [
+    "alarm_retries",
+    "explorer",
+    "hibernation_and_the_bill",
+    "lost_update",
+    "placement",
+    "saturation",
+    "ten_by_five",
+]

@@ -451,7 +451,7 @@ class Instance:
             )
             for line in self.world.waits.drawing():
                 error.add_note(line)
-            error.add_note(f"replay: Simulation(seed={self.world.seed!r})")
+            error.add_note(f"replay: {self.world.replay}")
             self.reset(error)
 
     # -- the end of a life

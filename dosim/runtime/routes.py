@@ -75,6 +75,9 @@ class Routes:
             stub.last_answer_us = arrive_us
             if call.via == "fetch" and error is None and value.webSocket is not None:
                 value.webSocket.travelled(stub.target_place, call.owner.place)
+        elif world.faults is not None and world.faults.loses(call, "reply", None, None):
+            world.faults.reply_lost(call, leave_us, "")
+            return
         world.loop.at(arrive_us, self._answer_arrives, (call, value, error))
 
     def fail(self, call: Call, error: BaseException) -> None:

@@ -35,6 +35,8 @@ class Service:
         world = self.world
         call = world.plain_call("binding", self.label, method, (), SCOPE.get())
         here = call.owner.place if call.owner is not None else None
+        if call.caller is None and world.journal is not None:
+            world.journal.refuse(f"{self.label} was called from outside ({method}), which is not recorded")
         call.stub = _Operation(self, operation, takes_us, place or self.place or here)
         return world.start(call)
 

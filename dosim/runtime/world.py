@@ -76,6 +76,8 @@ class World:
         self.trace = Trace(retention)
         self.emit = self.trace.emit
         self.seed = seed
+        #: How to come here again, for notes of errors.
+        self.replay = f"Simulation(seed={seed!r})"
         self.platform = platform
         self.compatibility_date = compatibility_date
         self.compatibility_flags = compatibility_flags
@@ -109,10 +111,13 @@ class World:
         #: What is broken; None: nothing ever was.
         self.faults: Faults | None = None
         self.graveyard: list[Instance] = []
+        #: Where calls of stubs from outside are noted, so that a fork can make them again; None: nowhere.
+        self.journal: Any = None
         self._calls = 0
         self._roots = 0
         self._sockets = 0
-        self._ids = 0
+        #: How many random ids were made.
+        self.ids_drawn = 0
         self._references = 0
 
     # -- calls
@@ -260,8 +265,15 @@ class World:
 
     def unique_bytes(self) -> bytes:
         """16 random bytes for a new id."""
-        self._ids += 1
-        return (self.id_stream.bits(self._ids) << 64 | self.id_stream.bits(self._ids, 1)).to_bytes(16, "big")
+        self.ids_drawn = number = self.ids_drawn + 1
+        return (self.id_stream.bits(number) << 64 | self.id_stream.bits(number, 1)).to_bytes(16, "big")
+
+    def reseed(self, seed: int | str) -> None:
+        """Draw from this seed's streams, from now on."""
+        self.seed = seed
+        streams = (self.network_stream, self.user_stream, self.alarm_stream, self.fault_stream, self.id_stream)
+        for stream in streams:
+            stream.reseed(seed)
 
     def alarm_jitter(self, host: ObjectHost, run: int) -> float:
         return self.alarm_stream.uniform(mix64(int(str(host.id)[:12], 16)), run)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 #: Plain text is wrapped here, whatever the terminal: piped output is the same everywhere.
 WIDTH = 120
+_CODE: Final = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Paragraph:
         return textwrap.fill(self.words, WIDTH)
 
     def html(self) -> str:
-        return f"<p>{escape(self.words)}</p>"
+        words = _CODE.sub(r"<code>\1</code>", escape(self.words))
+        return f"<p>{words}</p>"
 
     def print_rich(self, console: Console) -> None:
         console.print(_plain(self.words))

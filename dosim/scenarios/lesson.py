@@ -26,7 +26,7 @@ class World:
     sim: Simulation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Lesson:
     """A scenario's result. It prints itself; `facts` are the measured numbers, by names that say their units.
 
@@ -78,6 +78,10 @@ class Lesson:
             "facts": self.facts,
             "trace_digests": {world.title: _digest(world.sim.trace) for world in self.worlds},
         }
+
+    def __repr__(self) -> str:
+        worlds = ", ".join(repr(world.title) for world in self.worlds)
+        return f"<lesson {self.name}, seed {self.seed!r}: {worlds}>"
 
     def __str__(self) -> str:
         return plain_text(self.blocks())

@@ -63,7 +63,10 @@ def run(*, seed: int | str = 0) -> Lesson:
         ),
         Heading("why_not_hibernating(), asked after the hour; and what was billed"),
         _reason_table(found),
-        Paragraph("A timer is as old as its present wait, and every beat begins another one. The bill adds them up."),
+        Paragraph(
+            "A timer is as old as its wait: in a loop, the present one; an interval is as old as the connection."
+            " The bill adds them up."
+        ),
     ]
     assumed = (
         f"a timer holds an object for {OPERATION_HOLDS_US // 60_000_000} minutes at most (documented, from October 2026"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dosim.simulation.clients import Client, ClientCall
-from dosim.simulation.errors import Deadlock, PortabilityError, PortabilityWarning
+from dosim.simulation.errors import Deadlock, ForkError, PortabilityError, PortabilityWarning
 from dosim.simulation.simulation import Simulation
 
-__all__ = ["Client", "ClientCall", "Deadlock", "PortabilityError", "PortabilityWarning", "Simulation"]
+__all__ = ["Client", "ClientCall", "Deadlock", "ForkError", "PortabilityError", "PortabilityWarning", "Simulation"]

@@ -9,6 +9,7 @@ from dosim.platform.facts import LOST_NOTICED_US
 from dosim.runtime.calls import OutsideCall
 from dosim.runtime.faults import LOST_TEXT
 from dosim.runtime.worker import fetch_event
+from dosim.simulation.journal import kept
 from dosim.simulation.sockets import Handshake
 from dosim.web.errors import JsException
 from dosim.web.http import REQUEST_OPTIONS, JsRequest, deliver_request, deliver_response
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dosim.kernel.loop import Loop
     from dosim.network import City
     from dosim.runtime.calls import Call
+    from dosim.simulation.journal import Journal
     from dosim.simulation.simulation import Simulation
 
 #: What production answers when a Worker throws: the code is documented, the words around it are assumed.
@@ -71,6 +73,8 @@ class Client:
         self._world = simulation.world
         self._number = number
         self._sent = 0
+        #: Where what it does is noted; None: nowhere.
+        self.journal: Journal | None = simulation._journal
         #: Its address, of those for documentation (RFC 3849): every client has one of its own.
         self._address = f"2001:db8::{number:x}"
         self.city = city
@@ -87,6 +91,19 @@ class Client:
 
         Raises JsException for a request that cannot be sent. The result is a `workers.Response`.
         """
+        if self.journal is None:
+            return self._send(resource, options)
+        given = kept(resource), kept(options)
+        call = self._send(resource, options)
+        self._noted("fetch", *given, call)
+        return call
+
+    def _noted(self, name: str, resource: object, options: dict[str, Any], call: OutsideCall) -> None:
+        if self.journal is not None:
+            self.journal.calls[call.request] = call
+            self.journal.note(("client", self._number), name, (resource,), options)
+
+    def _send(self, resource: Any, options: dict[str, Any]) -> ClientCall:
         simulation = self._simulation
         if simulation.worker is None and simulation.program.site is None:
             raise ValueError(
@@ -144,11 +161,14 @@ class Client:
 
         It becomes a `ClientSocket`. Raises HandshakeRefused, there, when the answer is no 101.
         """
+        given = kept(options)
         headers = dict(options.pop("headers", None) or {})
         url = str(resource)
         url = "http" + url[2:] if url.startswith(("ws:", "wss:")) else url
-        call = self.fetch(url, **options, headers={**headers, "Upgrade": "websocket", "Connection": "Upgrade"})
-        return Handshake(self, call)
+        upgrade = {**headers, "Upgrade": "websocket", "Connection": "Upgrade"}
+        handshake = Handshake(self, self._send(url, {**options, "headers": upgrade}))
+        self._noted("websocket", str(resource), given, handshake)
+        return handshake
 
     @property
     def loop(self) -> Loop:

@@ -7,6 +7,10 @@ class Deadlock(RuntimeError):
     """The run cannot go on: everything waits for something that never comes. The text draws who waits for whom."""
 
 
+class ForkError(RuntimeError):
+    """The past could not be lived again: the text names the first record that came out differently, and the fix."""
+
+
 class PortabilityWarning(UserWarning):
     """The platform accepts this silently and does something else than it says; the text names the portable spelling."""
 

@@ -37,6 +37,8 @@ class Runner:
         self._print: Any = None
         #: When Ctrl-C cut an event short, microseconds; such a world cannot go on.
         self.interrupted_us: int | None = None
+        #: Runs the loop's slices instead of the loop itself, and may end them at a moment: see `simulation.fork`.
+        self.halt: Callable[[Loop, Callable[[], bool], int, int, bool], bool] | None = None
         loop.enter_hooks += [entropy.enter, self._take_print]
         loop.leave_hooks += [entropy.leave, self._give_print]
 
@@ -71,16 +73,16 @@ class Runner:
     def step(self, events: int) -> bool:
         """See `Simulation.step`."""
         self._begin("sim.step()")
-        with nested(self._loop.entered()), self._explained([]):
-            return not self._loop.run_slice(lambda: False, budget=events, drain=True)
+        with self._entered([]):
+            return not self._slice(lambda: False, budget=events, drain=True)
 
     def run(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
         """See `Simulation.run`."""
         self._begin("sim.run()")
         futures = self._futures(awaitables)
         done = self._done(futures)
-        with nested(self._loop.entered()), self._explained(futures):
-            self._loop.run_slice(done, until_us=_limit(stop_us), drain=not futures and stop_us is None)
+        with self._entered(futures):
+            self._slice(done, until_us=_limit(stop_us), drain=not futures and stop_us is None)
         return self._results(futures, stop_us)
 
     async def arun(self, awaitables: Sequence[Awaitable[Any]], stop_us: int | None) -> Any:
@@ -91,11 +93,29 @@ class Runner:
         until_us = _limit(stop_us)
         while True:
             await asyncio.sleep(0)  # also before a short run: the outer loop looks at Ctrl-C only here
-            with nested(self._loop.entered()), self._explained(futures):
+            with self._entered(futures):
                 drain = not futures and stop_us is None
-                finished = self._loop.run_slice(done, until_us=until_us, budget=SLICE_EVENTS, drain=drain)
+                finished = self._slice(done, until_us=until_us, budget=SLICE_EVENTS, drain=drain)
             if finished:
                 return self._results(futures, stop_us)
+
+    @contextmanager
+    def _entered(self, futures: list[asyncio.Future[Any]]) -> Iterator[None]:
+        """The loop for a stretch of running, which is noted when it has ended, however it ends."""
+        try:
+            with nested(self._loop.entered()), self._explained(futures):
+                yield
+        finally:
+            if self._world.journal is not None:
+                self._world.journal.ran()
+
+    def _slice(
+        self, done: Callable[[], bool], *, until_us: int = NO_LIMIT, budget: int = NO_LIMIT, drain: bool = False
+    ) -> bool:
+        """`Loop.run_slice`, which stops for good, with `Halted`, at the moment where a fork is to stand."""
+        if self.halt is None:
+            return self._loop.run_slice(done, until_us=until_us, budget=budget, drain=drain)
+        return self.halt(self._loop, done, until_us, budget, drain)
 
     def _begin(self, what: str) -> None:
         """Refuse a run that cannot be, and tidy up before one that can."""
@@ -170,7 +190,7 @@ class Runner:
             f"at t={self._loop.time_us() / 1e6:.6f}s nothing is left that could go on, and"
             f" {len(waiting)} of {len(futures)} results have not come. Who waits for whom:\n"
             + (shown or "  your own coroutine waits for something that no event of this simulation completes")
-            + f"\nreplay: Simulation(seed={self._world.seed!r})"
+            + f"\nreplay: {self._world.replay}"
         )
 
     def _results(self, futures: list[asyncio.Future[Any]], stop_us: int | None) -> Any:

@@ -23,6 +23,7 @@ from dosim.simulation.deployment import Deployment, Script, Stores
 from dosim.simulation.errors import PortabilityError, PortabilityWarning
 from dosim.simulation.given import Given, checked_update
 from dosim.simulation.isolates import Isolates, LoadedIsolate
+from dosim.simulation.journal import Journal, making, recorded
 from dosim.simulation.objects import Objects
 from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from dosim.billing import Bill
     from dosim.explain import Explanation
     from dosim.network import Network
+    from dosim.runtime.calls import OutsideCall
+    from dosim.simulation.fork import Twins
     from dosim.trace import Trace
 
 
@@ -101,7 +104,7 @@ class Simulation(Verbs, Views):
             worker, durable_objects, vars, kv_namespaces, r2_buckets, d1_databases, queues, queue_consumers, services,
             crons, assets,
         )  # fmt: skip
-        self._build(given.scripts(), given.classes(), options)
+        self._start(given.scripts, given.classes(), options)
 
     @classmethod
     def from_project(
@@ -127,10 +130,17 @@ class Simulation(Verbs, Views):
             **options,
         }
         names = [config.name, *(services or {})]
-        scripts = [project_script(each, name) for each, name in zip(configs, names, strict=True)]
         simulation = cls.__new__(cls)
-        simulation._build(scripts, [], Options(**said))
+        simulation._start(lambda: list(map(project_script, configs, names)), [], Options(**said))
         return simulation
+
+    def _start(self, scripts: Callable[[], Sequence[Script]], adopt: Sequence[type], options: Options) -> None:
+        """Build it, and keep what it was made of, for forks. `scripts` makes the same ones anew each time."""
+        cuts = options.earth.cuts if options.earth is not None else frozenset()
+        self._made_of = (scripts, adopt, options, cuts)
+        self._build(scripts(), adopt, options)
+        for watch in [*making]:
+            watch(self)
 
     def _build(self, scripts: Sequence[Script], adopt: Sequence[type], options: Options) -> None:
         bindings = [binding for script in scripts for binding in script.durable_objects]
@@ -154,6 +164,8 @@ class Simulation(Verbs, Views):
         self._meter, self._metered = Meter(), 0
         if options.retention != "full":  # else the trace is read when somebody asks for the bill
             world.trace.subscribe(self._meter.fold)
+        self._journal = world.journal = Journal(world) if options.retention == "full" else None
+        self._twins: Twins | None = None
         world.show_output = options.show_output
         world.friendly = options.portability == "friendly"
         self._stores = stores = Stores(world, kv_consistency_us=options.kv_consistency_us)
@@ -183,6 +195,7 @@ class Simulation(Verbs, Views):
         """The entrypoint that clients reach."""
         return self.program.worker
 
+    @recorded
     def external(
         self,
         prefix: str,
@@ -212,6 +225,7 @@ class Simulation(Verbs, Views):
         self._stores.externals.declare(service)
         return service
 
+    @recorded
     def apply_migrations(self, binding: str) -> list[str]:
         """Apply a D1 database's migrations, as `wrangler d1 migrations apply` does; returns the names of new ones.
 
@@ -229,13 +243,15 @@ class Simulation(Verbs, Views):
 
     # -- the world outside
 
+    @recorded
     def client(self, place: Any = None) -> Client:
         """Somebody in a city (a name, or (latitude, longitude)). Raises UnknownCity with the nearest names."""
         network = self.world.network
-        self._clients += 1
         if network is None:
+            self._clients += 1
             return Client(self, None, str(place) if place is not None else "client", self._clients)
         city = network.city(place) if place is not None else network.default
+        self._clients += 1
         return Client(self, city, city.name or str(place), self._clients)
 
     @property
@@ -254,11 +270,25 @@ class Simulation(Verbs, Views):
         `for_` (a duration from now) stop earlier or later. Raises what an awaitable's caller would have seen, and
         `Deadlock` when nothing is left that could complete them.
         """
-        return self._runner.run(awaitables, self._stop_us(until, for_))
+        stop_us = self._stop_us(until, for_)
+        if self._journal is None:
+            return self._runner.run(awaitables, stop_us)
+        self._journal.awaits(awaitables)
+        try:
+            return self._runner.run(awaitables, stop_us)
+        finally:
+            self._journal.answered(awaitables)
 
     async def arun(self, *awaitables: Awaitable[Any], until: Any = None, for_: Any = None) -> Any:
         """As `run`, inside a running loop: in a notebook cell, a server, a test."""
-        return await self._runner.arun(awaitables, self._stop_us(until, for_))
+        stop_us = self._stop_us(until, for_)
+        if self._journal is None:
+            return await self._runner.arun(awaitables, stop_us)
+        self._journal.awaits(awaitables)
+        try:
+            return await self._runner.arun(awaitables, stop_us)
+        finally:
+            self._journal.answered(awaitables)
 
     def step(self, events: int = 1) -> bool:
         """Run at most so many events; False when none is left but alarms and cron.
@@ -267,6 +297,8 @@ class Simulation(Verbs, Views):
         """
         if events < 1:
             raise ValueError(f"events={events!r}: at least one event has to run.")
+        if self._journal is not None:
+            self._journal.awaits(())
         return self._runner.step(events)
 
     def _stop_us(self, until: Any, for_: Any) -> int | None:
@@ -319,6 +351,7 @@ class Simulation(Verbs, Views):
 
     # -- verbs
 
+    @recorded
     def deploy(
         self,
         code: type | str | Path | None = None,
@@ -365,11 +398,69 @@ class Simulation(Verbs, Views):
         env = self.env
         self._deployment.replace(self.program.name, self._load(lambda: LoadedIsolate(entrypoints, merged, env)))
 
+    # -- forks
+
+    def fork(
+        self,
+        at: object = None,
+        *,
+        before: object = None,
+        seed: int | str | None = None,
+        run: Callable[[], object] | None = None,
+    ) -> Simulation:
+        """Another simulation with this one's past up to a moment, which it goes on from as you like.
+
+        at: a time ("1500ms", a datetime, an earlier `sim.now`): every event up to it has happened, and nothing that was
+        done outside at that instant or later; or a record of `sim.trace` (or its number): the event that made it has
+        just happened. before: a record whose event is the next to happen. Neither: now. seed: for everything random
+        from then on. What was done later is not done again. Requests under way go on when the fork is run: they are in
+        `fork.calls`, and `fork.twin(x)` is the fork's own client, call, stub or socket. This simulation stays as it is.
+
+        The past is lived again: calls of clients and stubs, sends of WebSockets, verbs and runs are repeated from
+        record, and your classes run again. Globals of modules and attributes of classes that were given directly are
+        shared by both worlds; `from_project` loads a project's anew. run: where a coroutine or callback of yours acted,
+        which cannot be repeated, the function that makes this simulation and drives it; it is called again and stopped
+        at the moment, and a coroutine of yours that is under way then goes on.
+
+        Raises ForkError, with the first record that differs, when the past does not come out the same, or with the
+        reason why it cannot be repeated; ValueError or TypeError that name the argument.
+        """
+        from dosim.simulation.fork import forked, moment_of
+
+        fork: Simulation = forked(self, moment_of(self, at, before), seed=seed, run=run)
+        return fork
+
+    def twin(self, thing: Any) -> Any:
+        """In a fork: its own client, call, response, stub, socket or object for one of the original's.
+
+        Raises ValueError for what the original did not have at that moment, and in what is no fork.
+        """
+        from dosim.simulation.fork import twin_of
+
+        return twin_of(self, thing)
+
+    @property
+    def calls(self) -> list[OutsideCall]:
+        """Requests and calls from outside that are under way, in order; `sim.run(*sim.calls)` waits for all."""
+        known = {} if self._journal is None else dict(self._journal.calls)
+        return [known[number] for number in sorted(known) if not known[number].done()]
+
+    @recorded
+    def _reseed(self, seed: int | str) -> None:
+        self.seed = seed
+        self.world.reseed(seed)
+        self._entropy.reseed(seed)
+
+    @recorded
+    def _ids_drawn(self, count: int) -> None:
+        self.world.ids_drawn = count
+
     def _load(self, load: Callable[[], LoadedIsolate]) -> Isolates:
         """New isolates, all cold, with the code loaded once."""
         with self._runner.inside():
             return Isolates(load, self._cold_start_us, shared=self.platform == "workerd")
 
+    @recorded
     def restart(self) -> None:
         """Kill the objects' process and start it on the same disk: memory and open turns are lost, alarms still fire.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dosim.bindings.outside import OutsideSocket, Received, SocketClosed
 from dosim.runtime.calls import OutsideCall
@@ -13,6 +13,9 @@ from dosim.runtime.calls import OutsideCall
 if TYPE_CHECKING:
     from dosim.runtime.websocket import WebSocketEnd
     from dosim.simulation.clients import Client, ClientCall
+    from dosim.simulation.journal import Journal
+
+T = TypeVar("T")
 
 __all__ = ["ClientSocket", "Handshake", "HandshakeRefused", "Received", "SocketClosed"]
 
@@ -75,8 +78,26 @@ class Handshake(OutsideCall):
 class ClientSocket(OutsideSocket):
     """An open WebSocket of a client; see `OutsideSocket`."""
 
-    __slots__ = ("client",)
+    __slots__ = ("_journal", "client")
 
     def __init__(self, client: Client, url: str, end: WebSocketEnd) -> None:
         super().__init__(client.name, url, end, client.loop)
         self.client = client
+        self._journal: Journal | None = client.journal
+
+    def send(self, message: str | bytes) -> asyncio.Future[None]:
+        return self._noted("send", (message,), super().send(message))
+
+    def close(self, code: int = 1000, reason: str = "") -> asyncio.Future[None]:
+        return self._noted("close", (code, reason), super().close(code, reason))
+
+    def vanish(self) -> None:
+        self._noted("vanish", (), super().vanish())
+
+    def unread(self) -> list[str | bytes]:
+        return self._noted("unread", (), super().unread())
+
+    def _noted(self, name: str, args: tuple[Any, ...], done: T) -> T:
+        if self._journal is not None:
+            self._journal.note(("socket", self.number), name, args, {})
+        return done

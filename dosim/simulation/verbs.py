@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dosim.kernel.durations import duration_us
 from dosim.runtime.faults import Faults, Loss
 from dosim.runtime.holders import why_not_hibernating
+from dosim.simulation.journal import recorded
 from dosim.web.errors import JsException
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Verbs:
 
     # -- objects
 
+    @recorded
     def evict(self, obj: Any) -> None:
         """Drop an object from memory now, whatever it does: attributes and unfinished work are lost.
 
@@ -43,6 +45,7 @@ class Verbs:
         """
         self._host("evict", obj).evict()
 
+    @recorded
     def hibernate(self, obj: Any) -> None:
         """Let an object hibernate now, as 10 idle seconds would.
 
@@ -55,6 +58,7 @@ class Verbs:
         self._said("hibernate", host.label)
         host.evict()
 
+    @recorded
     def crash(self, obj: Any) -> None:
         """The object's machine is gone: memory, sockets, and every write that was not confirmed yet are lost.
 
@@ -62,6 +66,7 @@ class Verbs:
         """
         self._host("crash", obj).crash()
 
+    @recorded
     def reset(self, obj: Any, reason: str = RESET_TEXT) -> None:
         """Reset an object as the platform does: as a crash, with this error for everybody, and old stubs stay broken.
 
@@ -71,20 +76,24 @@ class Verbs:
         if host.instance is not None:
             host.instance.reset(JsException(reason, durableObjectReset=True, retryable=True))
 
+    @recorded
     def storage_fails(self, obj: Any, commits: int = 1) -> None:
         """The next commits of an object fail: its writes are rolled back and it is reset. `relieve` undoes it."""
         if commits < 1:
             raise ValueError(f"commits={commits!r}: at least one commit has to fail.")
         self._faults.fail_disk(self._host("storage_fails", obj), commits)
 
+    @recorded
     def overload(self, obj: Any) -> None:
         """An object turns new requests away as overloaded, until `relieve`."""
         self._faults.overload(self._host("overload", obj))
 
+    @recorded
     def relieve(self, obj: Any) -> None:
         """Undo `overload` and what is left of `storage_fails`."""
         self._faults.relieve(self._host("relieve", obj))
 
+    @recorded
     def alarm_late(self, obj: Any, by: Any = "1m") -> None:
         """The object's alarm comes later than it is due: the one that is set, or else the next one.
 
@@ -93,12 +102,14 @@ class Verbs:
         by_us = duration_us(by, "by")
         self._host("alarm_late", obj).alarm.put_off(by_us)
 
+    @recorded
     def alarm_twice(self, obj: Any) -> None:
         """The object's next alarm runs once more although it succeeded: at least once is not exactly once."""
         self._host("alarm_twice", obj).alarm.repeat()
 
     # -- the network
 
+    @recorded
     def partition(self, a: Any, b: Any) -> None:
         """Nothing gets from place `a` to place `b` or back, until `repair`. Requests are retried or fail, sockets drop.
 
@@ -106,16 +117,19 @@ class Verbs:
         """
         self._faults.block(*self._pair("partition", a, b))
 
+    @recorded
     def slow(self, a: Any, b: Any, extra: Any) -> None:
         """Every message between two places takes `extra` longer, until `repair`. extra: a duration such as "200ms"."""
         extra_us = duration_us(extra, "extra")
         start, end = self._pair("slow", a, b)
         self._faults.slow(start, end, extra_us)
 
+    @recorded
     def repair(self, a: Any, b: Any) -> None:
         """Undo `partition` and `slow` between two places."""
         self._faults.repair(*self._pair("repair", a, b))
 
+    @recorded
     def cut(self, a: Any, b: Any) -> None:
         """Cut the cables between two neighbours on the backbone: routes go around, until `mend`.
 
@@ -124,11 +138,13 @@ class Verbs:
         self.network.cut(a, b)
         self._pair("cut", a, b)
 
+    @recorded
     def mend(self, a: Any, b: Any) -> None:
         """Undo `cut`."""
         self.network.mend(a, b)
         self._pair("mend", a, b)
 
+    @recorded
     def colo_down(self, place: Any) -> None:
         """A colo fails: its objects crash and cannot be reached, clients enter elsewhere, until `colo_up`."""
         colo = self._colo("colo_down", place)
@@ -137,10 +153,12 @@ class Verbs:
             if host.place is not None and host.place.name == colo.name:
                 host.crash()
 
+    @recorded
     def colo_up(self, place: Any) -> None:
         """Undo `colo_down`: what is on the disks there is there again."""
         self._faults.bring_up(self._colo("colo_up", place))
 
+    @recorded
     def lose(self, what: str, of: Any = None, *, method: str | None = None, count: int = 1) -> None:
         """Lose the next request or reply on its way: its caller is told that the connection is lost, and no more.
 
@@ -155,6 +173,7 @@ class Verbs:
         self._said("lose", f"{what} of {target or 'anybody'}")
         self._faults.lose(Loss(what, target, method, count))
 
+    @recorded
     def keep_all(self) -> None:
         """Undo `lose`: no message is lost any more."""
         self._said("keep_all", "")

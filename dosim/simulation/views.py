@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.durations import instant_us
@@ -25,6 +27,8 @@ class Views:
 
         @property
         def trace(self) -> Trace: ...
+
+        def fork(self, at: object = None) -> Any: ...
 
     def timeline(
         self,
@@ -111,6 +115,47 @@ class Views:
         options: dict[str, Any] = {"limits": limits, "width": width, "dark": dark, "title": title}
         return queue(self.trace, label, service_us=service_us, model=model, **options)
 
+    def lives(
+        self,
+        *,
+        objects: Iterable[object] | None = None,
+        start: object = None,
+        end: object = None,
+        width: float = 11.0,
+        dark: bool = False,
+        title: str = "",
+    ) -> Any:
+        """Every object's states over time, its instances, and what it keeps: a whiteboard (memory), drawers (storage).
+
+        objects: those of `sim.objects` to show, or their labels; the first 16 unless told.
+        """
+        from dosim.views import lives
+
+        labels = None if objects is None else [getattr(obj, "label", str(obj)) for obj in objects]
+        return lives(self.trace, objects=labels, **_stretch(start, end), width=width, dark=dark, title=title)
+
+    def spacetime(
+        self,
+        *,
+        clocks: bool = False,
+        requests: Iterable[object] | None = None,
+        start: object = None,
+        end: object = None,
+        to_scale: bool = False,
+        width: float = 11.0,
+        dark: bool = False,
+        title: str = "",
+    ) -> Any:
+        """Messages between clients, Workers and objects as arrows in time; `clocks` adds their vector clocks.
+
+        requests: as in `timeline`. to_scale: time runs evenly; unless told, from event to event.
+        """
+        from dosim.views import spacetime
+
+        options: dict[str, Any] = {"to_scale": to_scale, "width": width, "dark": dark, "title": title}
+        options.update(_stretch(start, end))
+        return spacetime(self.trace, clocks=clocks, requests=requests, **options)
+
     def costs(
         self,
         *,
@@ -128,10 +173,25 @@ class Views:
         return costs(self.trace, plan=plan, prices=prices, **options)
 
     def player(self, *, title: str = "", dark: bool | None = None) -> Player:
-        """The run so far, to play, step and scrub: shows itself in a notebook; `.save("run.html")`, `.widget()`."""
+        """The run so far, to play, step and scrub: shows itself in a notebook; `.save("run.html")`, `.widget()`.
+
+        The widget's fork button makes `sim.fork(at=...)` where the playhead stands, and keeps it in `.forks`.
+        """
         from dosim.views.player import player
 
-        return player(self.trace, title=title, dark=dark)
+        return player(self.trace, title=title, dark=dark, fork=self._forked_at)
+
+    def _forked_at(self, at_us: int) -> object:
+        return self.fork(at=timedelta(microseconds=at_us))
+
+    def export(self, path: str | Path, format: str | None = None) -> None:  # noqa: A002 (as in other savers)
+        """Write the trace for other tools: Perfetto, ShiViz, Mermaid, OTLP, JSON lines; see `dosim.export`.
+
+        format: by the file's name unless told. Raises ValueError for an unknown one, OSError that names the path.
+        """
+        from dosim.export import save
+
+        save(self.trace, path, format)
 
 
 def _stretch(start: object, end: object) -> dict[str, int | None]:

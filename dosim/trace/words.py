@@ -28,8 +28,8 @@ def last_line(error: object) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with its first letter in upper case, the rest as it is."""
-    return text[:1].upper() + text[1:]
+    """The text with its first letter in upper case, the rest as it is; a URL at its beginning stays one."""
+    return text if "://" in text.partition(" ")[0] else text[:1].upper() + text[1:]
 
 
 def stretch(us: int) -> str:

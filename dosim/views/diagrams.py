@@ -13,6 +13,8 @@ from dosim.trace.clocks import Event, arrived, events, vector_clocks
 #: More messages, actors and other events than these do not fit a picture that can be read.
 MOST_MESSAGES: Final = 50
 MOST_ACTORS: Final = 22
+#: With clocks fewer: each has a count for every actor.
+MOST_CLOCKED: Final = 10
 MOST_EVENTS: Final = 60
 #: Events inside an actor that are always drawn; the others count only for clocks, and are drawn with them.
 _TOLD: Final = frozenset(("construct", "evict", "crash", "reset", "call", "commit_failed"))
@@ -67,7 +69,7 @@ def read_diagram(
 ) -> Diagram:
     """The messages that left in a stretch of time, or those of some requests and the calls that they caused.
 
-    At most 50 of them and 22 actors: the first requests that fit whole, with their calls.
+    At most 50 of them and 22 actors (10 with clocks): the first requests that fit whole, with their calls.
 
     Raises ValueError for a request that the trace does not have.
     """
@@ -80,7 +82,7 @@ def read_diagram(
         and (end_us is None or message.start_us <= end_us)
         and (family is None or message.request in family)
     ]
-    shown = _fitting(trace, wanted)
+    shown = _fitting(trace, wanted, MOST_CLOCKED if clocks else MOST_ACTORS)
     actors = _order(shown)
     everybody = {who for message in wanted for who in (message.source, _end(message)) if who}
     known = lives(trace)
@@ -107,7 +109,7 @@ def _family(trace: Trace, requests: Iterable[object]) -> set[int]:
     return family
 
 
-def _fitting(trace: Trace, wanted: Sequence[Message]) -> list[Message]:
+def _fitting(trace: Trace, wanted: Sequence[Message], most_actors: int) -> list[Message]:
     """As many whole requests with all their calls as fit, in order of time; of one that is too long, its beginning."""
     callers = {raw[4]: raw[6][0] for raw in trace.raw if raw[2] == "call" and isinstance(raw[6][0], int) and raw[6][0]}
     stories: dict[object, list[Message]] = {}
@@ -121,7 +123,7 @@ def _fitting(trace: Trace, wanted: Sequence[Message]) -> list[Message]:
     fitting: set[int] = set()
     for story in stories.values():
         new = {who for message in story for who in (message.source, _end(message)) if who}
-        if len(actors | new) > MOST_ACTORS and actors:
+        if len(actors | new) > most_actors and actors:
             continue
         room = MOST_MESSAGES - count
         if len(story) > room and count:

@@ -122,9 +122,13 @@ def _settle(ground: Ground, trace: Trace, last_us: int | None) -> None:
 
 def _join(ground: Ground, sent: Iterable[Message], at_us: int | None) -> None:
     flows: dict[tuple[str, str, str], Flow] = {}
+    sites: dict[str, Site | None] = {}  # by place: a trace may have a million messages and has few places
     for message in sent:
         kind, back = _FLOWS[message.kind]
-        source, target = ground.site(message.source_place), ground.site(message.target_place)
+        for place in (message.source_place, message.target_place):
+            if place not in sites:
+                sites[place] = ground.site(place)
+        source, target = sites[message.source_place], sites[message.target_place]
         if not message.source_place and not message.target_place:
             ground.nowhere += 1
         if kind == "request" and not back and source is not None:
@@ -139,7 +143,10 @@ def _join(ground: Ground, sent: Iterable[Message], at_us: int | None) -> None:
                 continue
         start, end = (target, source) if back else (source, target)
         key = start.spot.name, end.spot.name, kind
-        _count(flows.setdefault(key, Flow(*key)), message, back, at_us)
+        flow = flows.get(key)
+        if flow is None:
+            flow = flows[key] = Flow(*key)
+        _count(flow, message, back, at_us)
     ground.flows = sorted(flows.values(), key=lambda flow: -flow.count)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NOTE_IN: Final = 0.16
 TITLE_IN: Final = 0.3
 _NOTE_LETTER_IN: Final = 0.061
+SECOND_US: Final = 1_000_000
 #: What a picture says of a trace without records.
 EMPTY: Final = "Nothing happened yet: the trace is empty."
 
@@ -32,21 +33,6 @@ def check_window(start_us: int | None, end_us: int | None) -> None:
             raise ValueError(f"{name}={value}: time starts at 0, when the simulation does.")
     if start_us is not None and end_us is not None and end_us <= start_us:
         raise ValueError(f"end_us={end_us} is not after start_us={start_us}: give a stretch of time.")
-
-
-def kept_note(trace: Trace) -> str:
-    """What is missing of a trace that kept only its last records; "" if nothing is."""
-    missing = trace.count - len(trace)
-    if missing <= 0:
-        return ""
-    if not len(trace):
-        return (
-            f"None of the {trace.count:,} records were kept (retention={trace.retention!r}): there is nothing to draw."
-        )
-    return (
-        f"Only the last {len(trace):,} of {trace.count:,} records were kept (retention={trace.retention!r}):"
-        " what happened before is missing."
-    )
 
 
 def span_of(trace: Trace) -> tuple[int, int]:
@@ -72,8 +58,8 @@ def on(theme: Theme, colour: str) -> str:
 def write_notes(figure: Any, lines: Sequence[str], theme: Theme) -> None:
     """Small lines at the foot of a figure."""
     width, height = figure.get_size_inches()
-    for number, line in enumerate(reversed(lines)):
-        y = (0.07 + number * NOTE_IN) / height
+    for number, line in enumerate(lines):
+        y = (0.07 + (len(lines) - 1 - number) * NOTE_IN) / height
         style = {"fontsize": 7.5, "va": "bottom", "color": theme.ink, "alpha": 0.85, "parse_math": False}
         figure.text(0.12 / width, y, line, **style)
 

@@ -13,7 +13,7 @@ from math import atan2, ceil, cos, hypot, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.geography import Spot, land, routes, world_cities
-from dosim.trace.words import counted, exact
+from dosim.trace.words import counted, stretch
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
 from dosim.views.flows import Flow, Ground, Site, read_ground
 from dosim.views.frames import (
@@ -22,13 +22,13 @@ from dosim.views.frames import (
     TITLE_IN,
     check_window,
     empty_figure,
-    kept_note,
     on,
     wrapped,
     write_notes,
     write_title,
 )
 from dosim.views.labels import Box, Placed, Wanted, nearest, place
+from dosim.views.scales import kept_note
 from dosim.views.style import Theme
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def world_map(
     view = _view(region, list(ground.sites.values()))
     missing = kept_note(trace)
     if not ground.sites and (not len(trace) or ground.nowhere):
-        text = missing or (_NO_NETWORK if len(trace) else EMPTY)
+        text = f"{_NO_NETWORK if len(trace) else EMPTY} {missing}".strip()
         return empty_figure(text, width=width, dark=dark, title=title, what="map", theme=theme)
     notes = wrapped([missing, *_notes(ground, at_us)], width)
     head_in = TITLE_IN if title else 0.0
@@ -118,7 +118,7 @@ def world_map(
     write_title(figure, title, theme)
     height = figure.get_size_inches()[1]
     axes = figure.add_axes((0, foot_in / height, 1, body_in / height))
-    chart = _Chart(axes, view, width / view.wide, theme)
+    chart = _Chart(axes, view, width / view.wide, theme, max((site.sent for site in ground.sites.values()), default=0))
     chart.draw(ground)
     _legend(figure, handles, rows, (foot_in - 0.05) / height, theme)
     write_notes(figure, notes, theme)
@@ -183,7 +183,7 @@ def _given(region: Sequence[float]) -> View:
             f"region={region!r} is no part of the globe: west and east run from -180 to 180, south must be below north,"
             " both from -90 to 90; west above east goes across the Pacific."
         )
-    return View(west, south, east, north, _stretch(south, north))
+    return View(west, south, east, north, _stretched(south, north))
 
 
 def _bounds(spots: Sequence[Spot]) -> tuple[float, float, float, float] | None:
@@ -199,7 +199,7 @@ def _bounds(spots: Sequence[Spot]) -> tuple[float, float, float, float] | None:
 
 def _fitted(west: float, south: float, east: float, north: float) -> View:
     """A view round a rectangle, with a margin, in the shape of a picture."""
-    stretch = _stretch(south, north)
+    stretch = _stretched(south, north)
     wide = max((east - west) / (1 - 2 * _MARGIN), _NARROWEST)
     wide = max(wide, (north - south) * stretch / (1 - 2 * _MARGIN) / _SHAPE)
     if wide >= 340:
@@ -212,7 +212,7 @@ def _fitted(west: float, south: float, east: float, north: float) -> View:
     return View(middle - wide / 2, bottom, middle + wide / 2, min(bottom + high, 90.0), stretch)
 
 
-def _stretch(south: float, north: float) -> float:
+def _stretched(south: float, north: float) -> float:
     """How much a degree of latitude is longer than one of longitude in the middle of a view."""
     return 1 / max(0.35, cos(radians((south + north) / 2)))
 
@@ -228,6 +228,7 @@ class _Chart:
     view: View
     scale: float
     theme: Theme
+    most_sent: int
 
     def at(self, longitude: float, latitude: float) -> tuple[float, float]:
         """Where a point is, inches from the lower left corner."""
@@ -370,19 +371,32 @@ class _Chart:
             self.axes.text(x + 0.1, y, f"{count} lost", **style)
             yield Box(x - 0.09, y - 0.09, x + 0.48, y + 0.09)
 
+    def _radius_pt(self, site: Site) -> float:
+        """Half the size of a client's dot, points: larger for more requests, beside the busiest city."""
+        return 2.4 + 4.2 * sqrt(site.sent / max(self.most_sent, 10)) if site.sent else 2.0
+
+    def _radius_in(self, site: Site) -> float:
+        return max(self._radius_pt(site) + 2, 8 if site.objects else 0) / 72
+
     def _site(self, site: Site) -> None:
         """A dot for clients (larger for more requests), a ring for a Worker's colo, a square for objects."""
         x, y = self.spot(site.spot)
         paper, ink = self.theme.paper, self.theme.ink
         if site.worker and not site.objects:
             self.axes.plot(
-                x, y, "o", markersize=2 * _radius_pt(site) + 4, markerfacecolor="none", markeredgecolor=ink, zorder=4.5
+                x,
+                y,
+                "o",
+                markersize=2 * self._radius_pt(site) + 4,
+                markerfacecolor="none",
+                markeredgecolor=ink,
+                zorder=4.5,
             )
         if site.sent and site.objects:
             x, y = x - 8 / 72, y + 8 / 72  # at the square's corner
         if site.sent:
             style = {"color": on(self.theme, _CLIENT), "markeredgecolor": paper, "markeredgewidth": 0.8, "zorder": 5}
-            self.axes.plot(x, y, "o", markersize=2 * _radius_pt(site), **style)
+            self.axes.plot(x, y, "o", markersize=2 * self._radius_pt(site), **style)
         elif not site.objects:
             self.axes.plot(x, y, "o", markersize=4, color=ink, zorder=5)
         x, y = self.spot(site.spot)
@@ -397,7 +411,7 @@ class _Chart:
     def _names(self, sites: Sequence[Site], points: Sequence[tuple[float, float]], boxes: Sequence[Box]) -> None:
         shown = sorted(sites, key=lambda site: (site.weight, site.spot.name), reverse=True)
         named = shown[:MOST_NAMES]
-        taken = [*boxes, *(_mark_box(*self.spot(site.spot), _radius_in(site)) for site in shown[MOST_NAMES:])]
+        taken = [*boxes, *(_mark_box(*self.spot(site.spot), self._radius_in(site)) for site in shown[MOST_NAMES:])]
         wanted = [self._wanted(site) for site in named]
         for site, label, placed in zip(named, wanted, place(wanted, self.whole, taken, points), strict=True):
             self._name(site, label, placed)
@@ -405,7 +419,7 @@ class _Chart:
     def _wanted(self, site: Site) -> Wanted:
         lines = _lines(site)
         wide = max(len(line) * (0.066 if number == 0 else 0.056) for number, line in enumerate(lines)) + 0.06
-        return Wanted(*self.spot(site.spot), _radius_in(site), wide, 0.03 + 0.135 * len(lines))
+        return Wanted(*self.spot(site.spot), self._radius_in(site), wide, 0.03 + 0.135 * len(lines))
 
     def _name(self, site: Site, label: Wanted, placed: Placed) -> None:
         box = placed.box
@@ -459,15 +473,6 @@ class _Curve:
         return [self.at(step / steps) for step in range(1, steps)]
 
 
-def _radius_pt(site: Site) -> float:
-    """Half the size of a client's dot, points: its area grows with the requests, up to a limit."""
-    return min(9.0, 2.6 + 0.7 * sqrt(site.sent)) if site.sent else 2.0
-
-
-def _radius_in(site: Site) -> float:
-    return max(_radius_pt(site) + 2, 8 if site.objects else 0) / 72
-
-
 def _mark_box(x: float, y: float, radius: float) -> Box:
     return Box(x - radius, y - radius, x + radius, y + radius)
 
@@ -496,9 +501,9 @@ def _notes(ground: Ground, at_us: int | None) -> list[str]:
         )
     if at_us is not None:
         under_way = sum(len(flow.under_way) for flow in ground.flows)
-        notes.append(f"At {exact(at_us)}: {counted(under_way, 'message')} under way between places.")
+        notes.append(f"At {stretch(at_us)}: {counted(under_way, 'message')} under way between places.")
     if ground.inside and at_us is None:
-        notes.append(f"{counted(ground.inside, 'message')} stayed inside one city.")
+        notes.append(f"{ground.inside:,} {'message' if ground.inside == 1 else 'messages'} stayed inside one city.")
     if len(ground.flows) > MOST_FLOWS:
         notes.append(f"The {MOST_FLOWS} busiest of {len(ground.flows)} lines are drawn.")
     if len(ground.sites) > MOST_NAMES:
@@ -559,7 +564,7 @@ def _legend(figure: Any, handles: Sequence[Any], rows: int, top: float, theme: T
 
 def _alt(ground: Ground, title: str, at_us: int | None, missing: str) -> str:
     """The map in words."""
-    when = f" at {exact(at_us)}" if at_us is not None else ""
+    when = f" at {stretch(at_us)}" if at_us is not None else ""
     lines = [f"{title or 'Map of the world'}{when}."]
     for site in ground.sites.values():
         if site.objects:

@@ -524,7 +524,8 @@ def busy_shares(data: Backlog, windows: int) -> list[tuple[float, float, float]]
 
 
 def _counts(data: Backlog) -> str:
-    rate = "" if data.arrivals_per_s is None else f", {data.arrivals_per_s:,.3g} a second"
+    per_s = data.arrivals_per_s
+    rate = "" if per_s is None else f", {per_s:,.0f} a second" if per_s >= 100 else f", {per_s:,.3g} a second"
     service_us = data.service_us
     inside = "" if service_us is None else f"; {rounded(service_us)} inside in the mean"
     return f"{counted(len(data), 'request')}{rate}{inside}."

@@ -12,7 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Stretch
-from dosim.trace.words import counted
+from dosim.trace.words import counted, stretch
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
 from dosim.views.frames import (
     EMPTY,
@@ -20,15 +20,14 @@ from dosim.views.frames import (
     TITLE_IN,
     check_window,
     empty_figure,
-    kept_note,
     span_of,
     wrapped,
     write_notes,
     write_title,
 )
+from dosim.views.scales import kept_note, time_ticks
 from dosim.views.stays import RANKS, Stay, Stays, apart, read_stays, thinned
 from dosim.views.style import Look, Theme
-from dosim.views.ticks import lasted, size_text, ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,14 +93,15 @@ def lives(
     first_us, last_us = span_of(trace)
     span = first_us if start_us is None else start_us, last_us if end_us is None else end_us
     if not stays.objects:
-        text = missing or ("No object was used in this trace." if len(trace) else EMPTY)
+        text = "No object was used in this trace." if len(trace) else EMPTY
+        text = f"{text} {missing}".strip()
         return empty_figure(text, width=width, dark=dark, title=title, what="picture of lives", theme=theme)
     if span[1] <= span[0]:
         if start_us is not None and start_us >= last_us:
             raise ValueError(f"start_us={start_us} is after the last record, at {last_us}: give an earlier moment.")
         span = span[0], span[0] + 1
     tick_us = (span[1] - span[0]) / ((width - _LEFT_IN - _RIGHT_IN) * _DOTS)
-    notes = wrapped(_notes(stays, missing, tick_us), width)
+    notes = wrapped(_notes(stays, missing, span, tick_us), width)
     handles = _handles(stays, span, theme)
     rows = ceil(sum(0.52 + 0.06 * len(handle.get_label()) for handle in handles) / width)
     head_in = (TITLE_IN if title else 0.05) + _LEGEND_IN * rows + 0.12 + (0.14 if stays.deploys else 0)
@@ -130,7 +130,7 @@ def _frame(axes: Axes, stays: Stays, span: tuple[int, int], theme: Theme) -> Non
     axes.set_facecolor(theme.paper)
     axes.set_xlim(*span)
     axes.set_ylim(_LANE_IN * len(stays.objects), 0)
-    told = ticks(*span)
+    told = time_ticks(*span)
     axes.set_xticks([at_us for at_us, _ in told], [text for _, text in told], fontsize=8.5)
     axes.set_yticks([])
     axes.tick_params(colors=theme.ink, length=3, axis="x")
@@ -266,14 +266,19 @@ class _Lane:
         self._inside(shown)
         inside = [at_us for at_us in self.stay.visits if self.span[0] <= at_us <= self.span[1]]
         y = self.top + _STATE[0]
-        self.axes.vlines(apart(inside, self.tick_us), y, y + _STATE[1], color=self.theme.ink, linewidth=0.8, zorder=3)
+        self.axes.vlines(self._apart(inside), y, y + _STATE[1], color=self.theme.ink, linewidth=0.8, zorder=3)
+
+    def _apart(self, moments: Sequence[int]) -> list[int]:
+        """The moments at which thin lines are drawn: none where they would cover what is behind them."""
+        shown = apart(moments, 2 * self.tick_us)
+        return [] if _is_dense(shown, self.span, self.tick_us) else shown
 
     def _inside(self, shown: Iterable[Stretch]) -> None:
         """How many are inside, where there is room to write it."""
-        for stretch in shown:
-            start_us, end_us = self._clip(stretch.start_us, stretch.end_us)
-            text = f"up to {stretch.inside} inside"
-            if stretch.state == "running" and stretch.inside > 1 and self._room_in(start_us, end_us) > 0.75:
+        for part in shown:
+            start_us, end_us = self._clip(part.start_us, part.end_us)
+            text = f"up to {part.inside} inside"
+            if part.state == "running" and part.inside > 1 and self._room_in(start_us, end_us) > 0.75:
                 style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": "white", "zorder": 3}
                 self.axes.text((start_us + end_us) / 2, self.top + _STATE[0] + _STATE[1] / 2, text, **style)
 
@@ -314,7 +319,7 @@ class _Lane:
             [(from_us, self.span[1])], _DRAWERS, facecolor=_DRAWERS_COLOUR, edgecolor=_DARK_INK, linewidth=0.5, zorder=2
         )
         written = [at_us for at_us in self.stay.writes if self.span[0] <= at_us <= self.span[1]]
-        self.axes.vlines(apart(written, self.tick_us * 2), y, y + high, color=_DARK_INK, linewidth=0.8, zorder=3)
+        self.axes.vlines(self._apart(written), y, y + high, color=_DARK_INK, linewidth=0.8, zorder=3)
         self._sizes(from_us)
 
     def _sizes(self, from_us: int) -> None:
@@ -348,39 +353,54 @@ class _Lane:
 # -- words
 
 
-def _notes(stays: Stays, missing: str, tick_us: float) -> list[str]:
+def size_text(size_bytes: int) -> str:
+    """A size for people, to three digits: "21 B", "1.5 kB", "3 MB"."""
+    value, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.3g} {unit}"
+
+
+def _notes(stays: Stays, missing: str, span: tuple[int, int], tick_us: float) -> list[str]:
     notes = [missing]
     if stays.left_out:
         total = len(stays.objects) + stays.left_out
         notes.append(f"The first {len(stays.objects)} of {total} objects are shown; name others with objects=.")
-    dense = any(len(apart(stay.visits, tick_us)) < len(stay.visits) for stay in stays.objects)
-    if dense:
-        notes.append(
-            "A thin line in the state is somebody coming in, in the drawers a write;"
-            " what lies closer together than a dot is drawn as one."
-        )
-    elif any(stay.visits for stay in stays.objects):
+    if any(stay.visits or stay.writes for stay in stays.objects):
         notes.append("A thin line in the state is somebody coming in, in the drawers a write.")
-    return notes
+    moments = [times for stay in stays.objects for times in (stay.visits, stay.writes)]
+    if any(_is_dense(apart(times, 2 * tick_us), span, tick_us) for times in moments):
+        notes.append("Where these are too many to tell apart, none is drawn.")
+    if any(len(thinned(stay.life.stretches, tick_us)) < len(stay.life.stretches) / 2 for stay in stays.objects):
+        notes.append("Of states closer together than a dot the most awake is drawn.")
+    return [" ".join(note for note in notes if note)]
+
+
+def _is_dense(moments: Sequence[int], span: tuple[int, int], tick_us: float) -> bool:
+    """Whether lines at these moments would cover a good part of the picture."""
+    inside = sum(span[0] <= at_us <= span[1] for at_us in moments)
+    return inside * 6 * tick_us > span[1] - span[0]
 
 
 def _alt(stays: Stays, title: str, span: tuple[int, int], missing: str) -> str:
     """The lives in words."""
-    lines = [f"{title or 'The lives of objects'}, from {lasted(span[0])} to {lasted(span[1])}."]
+    lines = [f"{title or 'The lives of objects'}, from {stretch(span[0])} to {stretch(span[1])}."]
     for stay in stays.objects:
         place = f" in {stay.life.place}" if stay.life.place else ""
         told: dict[str, int] = {}
-        for stretch in stay.life.stretches:
-            part_us = min(stretch.end_us, span[1]) - max(stretch.start_us, span[0])
+        for part in stay.life.stretches:
+            part_us = min(part.end_us, span[1]) - max(part.start_us, span[0])
             if part_us > 0:
-                told[stretch.state] = told.get(stretch.state, 0) + part_us
-        states = ", ".join(f"{state} {lasted(us)}" for state, us in told.items()) or "no time at all"
+                told[part.state] = told.get(part.state, 0) + part_us
+        states = ", ".join(f"{state} {stretch(us)}" for state, us in told.items()) or "no time at all"
         marks = [mark.what for mark in stay.marks if span[0] <= mark.at_us <= span[1]]
         met = "".join(f", {counted(marks.count(what), what)}" for what in dict.fromkeys(marks) if what != "wake")
         stored = f"; {size_text(stay.stored[-1][1])} stored at the end" if stay.stored else ""
         count = counted(len({number for number, _, _ in stay.instances}), "instance")
         lines.append(f"{stay.label}{place}: {count}, {states}{met}{stored}.")
-    lines += [f"Deployed at {lasted(at_us)}." for at_us in stays.deploys if span[0] <= at_us <= span[1]]
+    lines += [f"Deployed at {stretch(at_us)}." for at_us in stays.deploys if span[0] <= at_us <= span[1]]
     if stays.left_out:
         lines.append(f"{counted(stays.left_out, 'more object')} not shown.")
     return "\n".join([*lines, missing] if missing else lines)

@@ -16,14 +16,23 @@ from math import hypot
 from typing import TYPE_CHECKING, Final
 
 from dosim.trace import Trace
-from dosim.trace.words import counted
-from dosim.views.diagrams import MOST_ACTORS, MOST_EVENTS, MOST_MESSAGES, Arrow, Diagram, Dot, read_diagram
+from dosim.trace.words import counted, rounded, stretch
+from dosim.views.diagrams import (
+    MOST_ACTORS,
+    MOST_CLOCKED,
+    MOST_EVENTS,
+    MOST_MESSAGES,
+    Arrow,
+    Diagram,
+    Dot,
+    read_diagram,
+)
 from dosim.views.figures import check_width, new_figure, theme_of, trace_of
-from dosim.views.frames import EMPTY, check_window, empty_figure, kept_note, on, wrapped
+from dosim.views.frames import EMPTY, SECOND_US, check_window, empty_figure, on, wrapped
 from dosim.views.labels import Box
+from dosim.views.scales import kept_note
 from dosim.views.strokes import Block, Line, Sign, Stroke, Words, paint, svg
 from dosim.views.style import Theme
-from dosim.views.ticks import SECOND, lasted, roughly
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,13 +47,14 @@ _TITLE_IN: Final = 0.32
 _LEGEND_ROW_IN: Final = 0.2
 #: Inches: a picture to scale is as high as its rows would be, within these.
 _SCALED_IN: Final = (3.0, 9.0)
-#: Inches that a letter of a label takes, and of a clock.
+#: Inches that a letter of a label takes, of a name, of a clock.
 _LETTER_IN: Final = 0.056
+_NAME_IN: Final = 0.077
 _CLOCK_LETTER_IN: Final = 0.05
 #: Inches: columns that are closer have slanted names.
 _SLANTED_IN: Final = 0.62
 #: A wait is told across the picture if it is this long and so many times the middle one.
-_LONG_US: Final = SECOND // 2
+_LONG_US: Final = SECOND_US // 2
 _LONG_TIMES: Final = 25
 #: Shares of an arrow's way at which its label is tried.
 _ALONG: Final = (0.5, 0.38, 0.62, 0.27, 0.73, 0.18, 0.82)
@@ -82,7 +92,7 @@ def spacetime(
 ) -> Figure:
     """A space-time diagram of a simulation or trace: the messages that left from start_us to end_us.
 
-    At most 50 messages and 22 actors, the first requests that fit whole; the picture says what it leaves out.
+    At most 50 messages and 22 actors (10 with clocks): the first requests that fit whole; what is left out is told.
     requests: only these (numbers, or what `client.fetch()` returned) with the calls they caused. clocks: the vector
     clock of every event, a count for each column. to_scale: rows as far apart as their times. `width` is in inches.
     Raises TypeError for a source that is no trace and ValueError that names the argument and the fix.
@@ -145,7 +155,7 @@ def _plan(
     plan = _Plan(diagram, width, theme_of(dark), clocks=clocks, to_scale=to_scale, window=(start_us, end_us))
     missing = kept_note(trace)
     if not diagram.arrows:
-        plan.empty = missing if missing and not len(trace) else _why_empty(trace, start_us, end_us)
+        plan.empty = f"{_why_empty(trace, start_us, end_us)} {missing}".strip()
         plan.alt = f"{title}: {plan.empty}" if title else plan.empty
         return plan
     plan.draw(title, missing)
@@ -177,6 +187,7 @@ class _Plan:
         self.width = width
         self.theme = theme
         self.clocks = clocks
+        self.most_actors = MOST_CLOCKED if clocks else MOST_ACTORS
         self.strokes: list[Stroke] = []
         self.taken: list[Box] = []
         self.unnamed = 0
@@ -188,8 +199,9 @@ class _Plan:
         self._to_scale = to_scale
         self._window = window
         count = max(1, len(diagram.actors))
-        left = _LEFT_IN + (min(1.4, _CLOCK_LETTER_IN * (2.4 * count + 2)) if clocks else 0.0)
-        room = width - left - _RIGHT_IN
+        clock_in = _CLOCK_LETTER_IN * (2.4 * count + 2) if clocks else 0.0
+        left = _LEFT_IN + clock_in
+        room = width - left - max(_RIGHT_IN, clock_in + 0.2)
         self.apart = room / max(1, count - 1)
         self.xs = [left + self.apart * number for number in range(count)] if count > 1 else [width / 2]
         self.ys: list[float] = []
@@ -263,18 +275,20 @@ class _Plan:
 
     @property
     def _slants(self) -> bool:
-        return self.apart < _SLANTED_IN and len(self.xs) > 1
+        if len(self.xs) < 2:
+            return False
+        words = (word for actor in self.diagram.actors for word in _breakable(actor).split())
+        return self.apart < _SLANTED_IN or max(map(len, words)) * _NAME_IN > self.apart - 0.04
 
     def _names_of_columns(self) -> list[list[tuple[str, bool]]]:
         """Lines of each column's head: the actor's name, and its place in plain letters."""
-        room = max(6, int((self.apart - 0.08) / 0.077))
+        room = max(6, int((self.apart - 0.08) / _NAME_IN))
         found = []
         for actor, place in zip(self.diagram.actors, self.diagram.places, strict=True):
-            spaced = actor.replace("(", "( ", 1).replace("@", "@ ", 1)  # where a name may be broken
             if self._slants:
                 found.append([(actor if len(actor) <= 24 else f"{actor[:23]}…", True)])
                 continue
-            lines = textwrap.wrap(spaced, room + 1, break_long_words=True)[:3] if len(actor) > room else [actor]
+            lines = textwrap.wrap(_breakable(actor), room + 1)[:3] if len(actor) > room else [actor]
             head = [(line.replace("( ", "(").replace("@ ", "@"), True) for line in lines]
             life = self.diagram.lives.get(actor)
             where = life.place if life is not None and life.place else place
@@ -306,11 +320,11 @@ class _Plan:
             return
         first_us, last_us = self.diagram.rows[0], self.diagram.rows[-1]
         bands: list[tuple[float, float]] = []
-        for stretch in life.stretches:
-            if not stretch.in_memory or stretch.end_us < first_us or stretch.start_us > last_us:
+        for part in life.stretches:
+            if not part.in_memory or part.end_us < first_us or part.start_us > last_us:
                 continue
-            y0 = self.top if stretch.start_us < first_us else self._y_at(stretch.start_us)
-            y1 = bottom if stretch.end_us > last_us or stretch is life.stretches[-1] else self._y_at(stretch.end_us)
+            y0 = self.top if part.start_us < first_us else self._y_at(part.start_us)
+            y1 = bottom if part.end_us > last_us or part is life.stretches[-1] else self._y_at(part.end_us)
             if bands and abs(bands[-1][1] - y0) < 1e-9:
                 bands[-1] = bands[-1][0], y1
             else:
@@ -330,10 +344,10 @@ class _Plan:
                 self.strokes.append(
                     Line(_LEFT_IN - 0.35, middle, right, middle, self.theme.ink, 0.7, (1.0, 3.0), opacity=0.6)
                 )
-                text = f"{roughly(t_us - before[1])} later"
+                text = f"{rounded(t_us - before[1])} later"
                 self.strokes.append(Words(_LEFT_IN - 0.42, middle, text, 6.8, self.theme.ink, "end", bold=True))
             if t_us != told_us and y - told_y >= 0.13:
-                text = f"{t_us / SECOND:.6f}"
+                text = f"{t_us / SECOND_US:.6f}"
                 self.strokes.append(Words(_LEFT_IN - 0.42, y, text, 6.8, self.theme.ink, "end"))
                 told_y, told_us = y, t_us
             before = y, t_us
@@ -412,7 +426,7 @@ class _Plan:
 
     def _dot(self, dot: Dot) -> None:
         x, y = self.xs[dot.column], self.ys[dot.row]
-        about = f"{dot.event.host} {dot.event.text}, at {dot.event.t_us / SECOND:.6f} s"
+        about = f"{dot.event.host} {dot.event.text}, at {dot.event.t_us / SECOND_US:.6f} s"
         if dot.clock:
             about += f", clock {_clock_text(dot.clock)}"
         shape, size, colour = ("dot", 5.0, "") if dot.event.side else _SIGNS.get(dot.event.kind, ("square", 4.6, ""))
@@ -504,7 +518,7 @@ class _Plan:
             return f"{way}: lost, {message.lost}"
         if arrow.end_row is None:
             return f"{way}: under way when the trace ends"
-        return f"{way}, {lasted(message.end_us - message.start_us)}"
+        return f"{way}, {stretch(message.end_us - message.start_us)}"
 
     def _notes(self, missing: str) -> list[str]:
         diagram = self.diagram
@@ -512,9 +526,10 @@ class _Plan:
         if not self._to_scale:
             notes.append("Time runs down; each moment has its row, so distances are not to scale.")
         if diagram.left_out:
+            drawn = counted(len(diagram.arrows), "message")
             with_them = f", with {counted(diagram.actors_left_out, 'more actor')}" if diagram.actors_left_out else ""
             notes.append(
-                f"{counted(len(diagram.arrows), 'message')} drawn, at most {MOST_MESSAGES} of {MOST_ACTORS} actors;"
+                f"{drawn} drawn, at most {MOST_MESSAGES} of {self.most_actors} actors;"
                 f" {diagram.left_out:,} left out{with_them}. Choose with requests=, start_us= and end_us=."
             )
         if diagram.others:
@@ -532,7 +547,7 @@ class _Plan:
         lines[0] += f" {counted(len(diagram.actors), 'actor')}."
         for arrow in diagram.arrows:
             message = arrow.message
-            lines.append(f"{message.start_us / SECOND:.6f} s: {self._told(arrow)}.")
+            lines.append(f"{message.start_us / SECOND_US:.6f} s: {self._told(arrow)}.")
         if diagram.left_out:
             lines.append(f"{counted(diagram.left_out, 'more message')} left out.")
         return "\n".join([*lines, missing] if missing else lines)
@@ -556,6 +571,11 @@ def _label(arrow: Arrow) -> str:
     elif message.kind == "response" and arrow.end_row is None:
         label = "response"  # nobody knows its status
     return f"{label} (lost)" if message.lost else label
+
+
+def _breakable(actor: str) -> str:
+    """An actor's name with spaces where it may be broken into lines."""
+    return actor.replace("(", "( ", 1).replace("@", "@ ", 1)
 
 
 def _clock_text(clock: Sequence[int]) -> str:

@@ -228,9 +228,13 @@ def _svg_words(words: Words) -> str:
     style = f'font-size="{_number(size)}" fill="{words.colour}" text-anchor="{words.anchor}"'
     if words.bold:
         style += ' font-weight="bold"'
-    if words.paper:  # a halo instead of a box: the reader's font may be wider
-        style += f' stroke="{words.paper}" stroke-width="3" paint-order="stroke" stroke-linejoin="round"'
     if words.turn:
         style += f' transform="rotate({-words.turn:g} {_px(words.x)} {_px(words.y)})"'
     y = _number(words.y * _PX + 0.35 * size)
-    return f'<text x="{_px(words.x)}" y="{y}" {style}>{escape(words.text)}</text>'
+    ground = ""
+    if words.paper:
+        wide, high = 0.6 * size * len(words.text) + 2, 1.25 * size
+        left = words.x * _PX - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[words.anchor]
+        place = f'x="{_number(left)}" y="{_number(words.y * _PX - high / 2)}"'
+        ground = f'<rect {place} width="{_number(wide)}" height="{_number(high)}" fill="{words.paper}" opacity="0.9"/>'
+    return f'{ground}<text x="{_px(words.x)}" y="{y}" {style}>{escape(words.text)}</text>'

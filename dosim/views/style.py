@@ -28,7 +28,7 @@ LOOKS: Final[dict[str, Look]] = {
     "awaiting": Look("#009E73", "///", 0.86, "its code awaits"),
     "service": Look("#999999", "\\\\", 0.62, "a service works on it"),
     "lost": Look("#000000", "oo", 0.34, "a message was lost"),
-    "output gate": Look("#CC79A7", "||", 0.62, "answer waits in the output gate"),
+    "output gate": Look("#CC79A7", "||", 0.62, "waits in the output gate"),
     "visit": Look("#0072B2", "", 0.7, "in and out in no time"),
     "closed": Look("#000000", "", 0.12, "gate kept closed by the code inside"),
 }

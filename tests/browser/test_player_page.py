@@ -315,8 +315,10 @@ def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) 
     page.evaluate(
         """async ([source, data]) => {
             const module = await import(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
-            const traits = { data, dark: null, t_us: 0, playing: false, picked: 0 }, heard = {};
+            const traits = { data, dark: null, t_us: 0, playing: false, picked: 0, can_fork: true, said: '' };
+            const heard = {};
             window.saved = [];
+            window.sent = [];
             window.model = {
                 get: (name) => traits[name],
                 set: (name, value) => { traits[name] = value; (heard['change:' + name] || []).forEach((f) => f()); },
@@ -325,6 +327,7 @@ def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) 
                     saved.push({ ...traits, data: '' });
                     if (traits.playing) setTimeout(() => model.set('t_us', t_us), 150);
                 },
+                send: (message) => { sent.push(message); },
                 on: (name, f) => { (heard[name] ??= []).push(f); },
                 off: (name, f) => { heard[name] = heard[name].filter((g) => g !== f); },
             };
@@ -337,6 +340,10 @@ def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) 
     )
     page.evaluate("model.set('t_us', 100000)")
     moved = page.evaluate("shown.t_us")
+    page.get_by_role("button", name="Fork the run from here").click()
+    asked = page.evaluate("sent")
+    page.evaluate("model.set('said', 'Fork 1 stands at 0.1 s.')")
+    heard = page.get_by_text("Fork 1 stands at 0.1 s.").count()
     page.evaluate("model.set('picked', \"Counter('b')\")")
     picked = page.evaluate("shown.picked")
     page.evaluate("model.set('playing', true)")
@@ -347,6 +354,7 @@ def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) 
     reached = page.evaluate("Math.round(shown.t_us)")
     page.evaluate("removed()")
 
+    assert ([{"fork_at_us": 100_000}], 1) == (asked, heard)
     assert (100_000, "Counter('b')") == (moved, picked)
     assert reached > 100_000 and {"t_us": reached, "playing": False, "picked": "Counter('b')"} == {
         name: saved[name] for name in ("t_us", "playing", "picked")

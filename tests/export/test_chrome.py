@@ -31,6 +31,16 @@ def test_slices_of_a_thread_never_overlap() -> None:
         assert all(one["ts"] + one["dur"] <= other["ts"] for one, other in pairwise(events))
 
 
+def test_only_computing_takes_time() -> None:
+    """
+    The slices of all event loops sum to what was computed, and a service's work is no slice but a stretch.
+    """
+    for trace in (busy().trace, SCENARIOS["double-email"].run().trace):
+        computed = sum(record.detail["cpu_us"] for record in trace.of_kind("cpu"))  # type: ignore[misc]
+
+        assert computed == sum(event["dur"] for event in _events(trace, "X"))
+
+
 def test_arrows_begin_before_they_end_and_stand_in_a_slice() -> None:
     """
     In the order of the file every arrow begins before it ends, at most once each, right behind a slice of its thread.

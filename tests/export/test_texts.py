@@ -207,3 +207,21 @@ def test_a_request_under_way_is_unfinished() -> None:
 
     assert spans
     assert all(_said(span)["dosim.unfinished"] and "status" not in span for span in spans)
+
+
+def test_an_event_is_linked_to_the_request_that_sent_the_frame() -> None:
+    """
+    A frame that one object's code sends to another begins a trace of its own there, with a link to the sender's span.
+    """
+    trace = Trace()
+    trace.emit(0, "call", "A('a')", 1, 0, (0, "rpc", "A('a')", "tell"))
+    begun = trace.emit(0, "start", "A('a')", 1, 1, (0, ""))
+    frame = trace.emit(0, "frame", "A('a')", 0, begun, (1, "message", 2, 5))
+    trace.emit(1, "return", "A('a')", 1, begun, ())
+    event = trace.emit(5, "call", "B('b')", 2, frame, (0, "websocket", "B('b')", "webSocketMessage"))
+    trace.emit(5, "start", "B('b')", 2, event, (5, ""))
+    told = next(span for span in _spans(trace).values() if _said(span)["dosim.request"] == "2")
+    sender = next(span for span in _spans(trace).values() if _said(span)["dosim.request"] == "1" and span["kind"] == 2)
+
+    assert "parentSpanId" not in told and told["traceId"] != sender["traceId"]
+    assert [{"traceId": sender["traceId"], "spanId": sender["spanId"]}] == told["links"]

@@ -207,7 +207,7 @@ def test_costs_show_themselves() -> None:
     data = read_costs(held(1000))
 
     assert repr(data) == "<costs of 16 min 40 s: $0.0016 at list prices>"
-    assert "<td>Durable Objects duration</td><td>$0.0016</td>" in data._repr_html_()
+    assert "<td>Durable Objects duration</td><td style='text-align:right'>$0.0016</td>" in data._repr_html_()
     assert repr(read_costs(Trace())) == "<costs of 0 s: $0 at list prices>"
     assert (
         repr(read_costs(wrote((5, 1000)), plan="free"))

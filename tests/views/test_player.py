@@ -441,6 +441,22 @@ def test_the_widget_brings_the_frame_for_who_shows_no_widgets() -> None:
     assert shown._repr_html_() == data["text/html"]
 
 
+def test_the_widget_starts_a_fork_where_the_playhead_stands() -> None:
+    """The fork is a simulation at that moment; a moment that cannot be is told, and nothing is lost."""
+    pytest.importorskip("anywidget")
+    sim = Simulation(Default, durable_objects={"COUNTER": Counter}, seed=7)
+    sim.run(sim.client("Tokyo").fetch("https://x.example/"))
+    widget = sim.player().widget()
+
+    assert widget.can_fork and not player(sim.trace).widget().can_fork
+    widget._handle_custom_msg({"fork_at_us": 100_000}, [])
+    assert [100_000] == [fork.world.loop.now_us for fork in widget.forks]
+    assert "Fork 1 stands at 0.100000 s: .forks[0] in Python." == widget.said
+    assert len(widget.forks[0].trace) < len(sim.trace)
+    widget._handle_custom_msg({"fork_at_us": 10**12}, [])
+    assert widget.said.startswith("No fork at 1000000.000000 s: ") and 1 == len(widget.forks)
+
+
 def test_without_anywidget_the_player_still_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The widget is refused with the way out; the frame needs no package."""
     monkeypatch.setitem(sys.modules, "anywidget", None)

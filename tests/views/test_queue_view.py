@@ -281,7 +281,7 @@ def test_backlog_shows_itself() -> None:
     data = read_backlog(three().trace)
 
     assert repr(data) == "<backlog of Desk('a'): 3 requests, at most 1 waiting, utilisation 63.6 %, mean wait 1 s>"
-    assert "<td>mean wait</td><td>1 s</td>" in data._repr_html_()
+    assert "<td>mean wait</td><td style='text-align:right'>1 s</td>" in data._repr_html_()
     assert repr(read_backlog(Trace())) == "<backlog of no object: nothing arrived>"
     assert "nothing has arrived" in read_backlog(Trace())._repr_html_()
 

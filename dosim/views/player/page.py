@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -23,26 +24,38 @@ _IMPORT: Final = re.compile(r'^import \{.*\} from "\./\w+\.js";\n', re.MULTILINE
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 
 
-def player(source: object, *, title: str = "", dark: bool | None = None, most_messages: int = MOST_MESSAGES) -> Player:
+def player(
+    source: object,
+    *,
+    title: str = "",
+    dark: bool | None = None,
+    most_messages: int = MOST_MESSAGES,
+    fork: Callable[[int], object] | None = None,
+) -> Player:
     """What happened in a simulation or trace, to play, step and scrub.
 
     A notebook shows it as a frame; `.save("run.html")` writes one file that plays anywhere; `.widget()` is steered from
     Python. It shows the run as it was when this was called. `dark` is True or False, None for what the page around it
-    has. Over `most_messages` a sample is shown, and the page says so. Raises TypeError for another source or title.
+    has. Over `most_messages` a sample is shown, and the page says so. `fork`, called with a time (microseconds), makes
+    another run that parts from this one there: then the widget has a button for it. Raises TypeError for another source
+    or title.
     """
     if not isinstance(title, str):
         raise TypeError(f"title={title!r} is no text: give a str.")
     if dark not in (True, False, None):
         raise TypeError(f"dark={dark!r} is not known: use True, False, or None for what the page around has.")
-    return Player(player_data(source, title=title, most_messages=most_messages), dark=dark)
+    return Player(player_data(source, title=title, most_messages=most_messages), dark=dark, fork=fork)
 
 
 class Player:
     """A run as a page. `data` is what the page shows, plain; `notes` says what of the run it leaves out."""
 
-    def __init__(self, data: dict[str, Any], *, dark: bool | None = None) -> None:
+    def __init__(
+        self, data: dict[str, Any], *, dark: bool | None = None, fork: Callable[[int], object] | None = None
+    ) -> None:
         self.data = data
         self.dark = dark
+        self.fork = fork
 
     @property
     def alt(self) -> str:
@@ -85,7 +98,8 @@ class Player:
         """The player as an anywidget, in step with Python: read or set `t_us`, `playing`, `picked`.
 
         `picked` is the number of the request or the label of the object that was clicked, 0 for none; `t_us` are
-        microseconds from the simulation's start. Raises ImportError where anywidget is not installed.
+        microseconds from the simulation's start. Of a simulation it also has a button that forks it where the playhead
+        stands: the forks are in `.forks`, the newest last. Raises ImportError where anywidget is not installed.
         """
         return _widget_class()(self)
 
@@ -144,11 +158,30 @@ def _widget_class() -> Any:
         t_us = traitlets.Int().tag(sync=True)
         playing = traitlets.Bool(False).tag(sync=True)
         picked = traitlets.Union([traitlets.Int(), traitlets.Unicode()], default_value=0).tag(sync=True)
+        can_fork = traitlets.Bool(False).tag(sync=True)
+        said = traitlets.Unicode().tag(sync=True)
 
         def __init__(self, shown: Player) -> None:
             text = json.dumps(shown.data, ensure_ascii=False, separators=(",", ":"))
-            super().__init__(data=text, dark=shown.dark, t_us=shown.data["span"][0])
+            super().__init__(data=text, dark=shown.dark, t_us=shown.data["span"][0], can_fork=shown.fork is not None)
             self._shown = shown
+            self.forks: list[Any] = []
+            self.on_msg(self._asked)
+
+        def _asked(self, _: Any, content: Any, __: Any) -> None:
+            """The button was pressed: fork where the playhead stands, and say what came of it."""
+            at_us = content.get("fork_at_us") if isinstance(content, dict) else None
+            if self._shown.fork is None or not isinstance(at_us, int):
+                return
+            self.t_us = at_us
+            try:
+                self.forks.append(self._shown.fork(at_us))
+            except Exception as error:
+                self.said = f"No fork at {at_us / 1e6:.6f} s: {error}"
+            else:
+                self.said = (
+                    f"Fork {len(self.forks)} stands at {at_us / 1e6:.6f} s: .forks[{len(self.forks) - 1}] in Python."
+                )
 
         @traitlets.validate("t_us")
         def _in_the_run(self, proposal: Any) -> int:

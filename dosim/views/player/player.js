@@ -56,8 +56,9 @@ export function mount(root, data, options = {}) {
   const columnsButton = button("In columns, without the map", "columns", () => { columns = !columns; layOut(); });
   const closer = button("Shorter stretch of time in the lanes", "closer", () => zoomTime(1), "+");
   const wider = button("Longer stretch of time in the lanes", "wider", () => zoomTime(-1), "-");
+  const forkButton = options.onFork ? [button("Fork the run from here", "fork", () => { pause(); options.onFork(Math.round(t)); }, "f")] : [];
   const bar = make("div", { class: "dosim-bar" }, back, playButton, forward, range, now);
-  const second = make("div", { class: "dosim-bar dosim-second" }, make("span", {}, "speed "), speed, speedText, skipLabel, make("span", { class: "dosim-room" }), worldButton, columnsButton, closer, wider);
+  const second = make("div", { class: "dosim-bar dosim-second" }, make("span", {}, "speed "), speed, speedText, skipLabel, make("span", { class: "dosim-room" }), ...forkButton, worldButton, columnsButton, closer, wider);
   const live = make("p", { class: "dosim-live", "aria-live": "polite" });
   const told = make("div", { class: "dosim-told" });
   const legend = make("div", { class: "dosim-legend" });
@@ -551,7 +552,7 @@ export function mount(root, data, options = {}) {
   range.addEventListener("input", () => { pause(); seek(toTime((+range.value / 1e6) * whole_us)); });
   speed.addEventListener("input", () => { setPace(); draw(); });
   skip.addEventListener("change", () => { warp = warpOf(trace, events, data.span, skip.checked); whole_us = warp.view[warp.view.length - 1]; strip.stale(); draw(); });
-  const keys = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), Home: () => { pause(); seek(from); }, End: () => { pause(); seek(to); }, "+": () => zoomTime(1), "-": () => zoomTime(-1), Escape: () => { setFocus(null); live.textContent = ""; } };
+  const keys = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), Home: () => { pause(); seek(from); }, End: () => { pause(); seek(to); }, f: () => forkButton[0]?.click(), "+": () => zoomTime(1), "-": () => zoomTime(-1), Escape: () => { setFocus(null); live.textContent = ""; } };
   root.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.target === speed || table.contains(e.target)) return;
     if (e.key === " " && /^(BUTTON|SUMMARY|INPUT)$/.test(e.target.tagName) && e.target !== range) return;
@@ -591,6 +592,7 @@ export function mount(root, data, options = {}) {
   seek(t);
   return {
     seek, play, pause, step, pick, destroy, stats,
+    say(text) { live.textContent = text; },
     get t_us() { return t; }, get playing() { return playing; }, get picked() { return picked; },
     get seconds() { return whole_us / pace; }, // that the whole takes at this speed
     get speed() { return pace / 1e6; }, set speed(value) { speed.value = String(Math.log10(value)); setPace(); },

@@ -25,6 +25,7 @@ function render({ model, el }) {
       here = t_us;
       if (final && timer) flush(); else timer ??= setTimeout(flush, 100);
     },
+    onFork: model.get("can_fork") ? (t_us) => model.send({ fork_at_us: t_us }) : null,
     onPick: (what) => set("picked", what), onPlaying: (value) => set("playing", value),
   });
   const heard = {
@@ -35,6 +36,7 @@ function render({ model, el }) {
     },
     "change:playing": () => { if (model.get("playing") !== player.playing) { if (model.get("playing")) player.play(); else player.pause(); } },
     "change:picked": () => player.pick(model.get("picked")),
+    "change:said": () => player.say(model.get("said")),
   };
   for (const [name, action] of Object.entries(heard)) model.on(name, action);
   root.dosim = player;

@@ -7,15 +7,15 @@ what it shows is also said in words. A run that fails says why and leaves the la
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+from dosim.notebook.explorers.controls import Knob, control, spoken
 
 if TYPE_CHECKING:
     from dosim.simulation import Simulation
 
-#: What a slider or a choice may be: (lowest, highest, at first), or a list to choose from, the first one at first.
-Knob = tuple[float, float, float] | Sequence[str]
 #: Resolution of the picture, dots per inch.
 _DPI = 110
 
@@ -32,13 +32,13 @@ def explorer(run: Callable[..., Simulation], *, says: Callable[[Simulation], str
         raise TypeError(
             "explorer() got nothing to move: name the arguments of run, as in explorer(run, requests=(1, 20, 10))."
         )
-    controls = {name: _control(widgets, name, knob) for name, knob in knobs.items()}
+    controls = {name: control(widgets, name, knob) for name, knob in knobs.items()}
     sentence = widgets.HTML()
     picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
     words = widgets.HTML()
     view = _View(run, says, controls, sentence, picture, words)
-    for control in controls.values():
-        control.observe(view.redraw, "value")
+    for each in controls.values():
+        each.observe(view.redraw, "value")
     view.redraw()
     return widgets.VBox([*controls.values(), sentence, picture, words])
 
@@ -67,38 +67,13 @@ class _View:
         try:
             simulation = self._run(**{name: control.value for name, control in self._controls.items()})
             figure = simulation.timeline()
-            sentence = _spoken(self._says(simulation))
+            sentence = spoken(self._says(simulation))
         except Exception as error:
-            self._sentence.value = _spoken(f"{type(error).__name__}: {error}")
+            self._sentence.value = spoken(f"{type(error).__name__}: {error}")
             return
         self._picture.value = _png(figure)
         self._sentence.value = sentence
         self._words.value = f"<details><summary>The picture in words</summary>{_lines(figure.alt)}</details>"
-
-
-def _control(widgets: Any, name: str, knob: object) -> Any:
-    """The slider or choice for one argument. It speaks when it is let go: a run and its picture take a moment."""
-    wide = widgets.Layout(width="28em")
-    style = {"description_width": "6em"}
-    if isinstance(knob, tuple) and len(knob) == 3 and all(isinstance(value, (int, float)) for value in knob):
-        low, high, start = knob
-        if not low <= start <= high:
-            raise ValueError(f"{name}={knob!r} is no range: give (lowest, highest, at first), such as (1, 20, 10).")
-        whole = all(isinstance(value, int) for value in knob)
-        slider = widgets.IntSlider if whole else widgets.FloatSlider
-        return slider(
-            value=start, min=low, max=high, description=name, continuous_update=False, layout=wide, style=style
-        )
-    if isinstance(knob, list) and knob and all(isinstance(choice, str) for choice in knob):
-        return widgets.Dropdown(options=knob, description=name, layout=wide, style=style)
-    raise TypeError(
-        f"{name}={knob!r} is no knob: give (lowest, highest, at first) for a slider, or a list of texts to choose from."
-    )
-
-
-def _spoken(text: str) -> str:
-    """A sentence that a screen reader reads out when it changes."""
-    return f'<p role="status" aria-live="polite">{escape(text)}</p>'
 
 
 def _lines(text: str) -> str:
