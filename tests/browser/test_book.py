@@ -6,12 +6,7 @@ missing they are skipped, with the reason.
 
 from __future__ import annotations
 
-import http.server
-import os
-import shutil
-import threading
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +16,6 @@ pytestmark = pytest.mark.browser
 
 BOOK = Path(__file__).resolve().parent.parent.parent / "book"
 HTML = BOOK / "_build" / "html"
-CHROMIUM = os.environ.get("DOSIM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 PAGES = sorted(
     page.relative_to(BOOK).with_suffix(".html").as_posix()
     for pattern in ("*.md", "how-to/*.md", "explanation/*.md", "reference/*.md", "course/*.ipynb")
@@ -37,56 +24,13 @@ PAGES = sorted(
 RUN_MS = 60_000  # loading Python takes about 5 s here
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves the book without a line for each request."""
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The address of the built book."""
-    if not (HTML / "index.html").is_file():
-        pytest.skip("the book is not built: make book")
-    if not (HTML / "_static" / "vendor" / "stamp.txt").is_file():
-        pytest.skip("the book was built without npm")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(HTML)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 class Visit:
-    """A page that is open, what went wrong in it, and what it asked other sites for."""
+    """A page of the book that is open, what went wrong in it, and what it asked other sites for."""
 
-    def __init__(self, browser: Any, site: str, scheme: str) -> None:
+    def __init__(self, page: Any, site: str, trouble: Any) -> None:
+        self.page = page
         self.site = site
-        self.context = browser.new_context(viewport={"width": 1300, "height": 1000}, color_scheme=scheme)
-        self.page = self.context.new_page()
-        self.errors: list[str] = []
-        self.elsewhere: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
-        self.page.on("request", self._asked)
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith((self.site, "data:", "blob:", "file:")):
-            self.elsewhere.append(request.url)
+        self.errors, self.elsewhere = trouble.errors, trouble.elsewhere
 
     def go(self, address: str) -> Any:
         self.page.goto(address if ":" in address else self.site + address)
@@ -94,11 +38,20 @@ class Visit:
         return self.page
 
 
+@pytest.fixture(scope="module")
+def site(serve: Callable[[Path], str]) -> str:
+    """The address of the built book."""
+    if not (HTML / "index.html").is_file():
+        pytest.skip("the book is not built: make book")
+    if not (HTML / "_static" / "vendor" / "stamp.txt").is_file():
+        pytest.skip("the book was built without npm")
+    return serve(HTML)
+
+
 @pytest.fixture
-def visit(chromium: Any, site: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    made = Visit(chromium, site, getattr(request, "param", "light"))
-    yield made
-    made.context.close()
+def visit(tab: Callable[..., Any], site: str, trouble: Any, request: pytest.FixtureRequest) -> Visit:
+    page = tab(viewport={"width": 1300, "height": 1000}, color_scheme=getattr(request, "param", "light"))
+    return Visit(page, site, trouble)
 
 
 in_the_dark = pytest.mark.parametrize("visit", ["dark"], indirect=True)

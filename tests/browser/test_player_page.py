@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,6 @@ from dosim.workers import DurableObject, Response, WorkerEntrypoint
 pytestmark = pytest.mark.browser
 
 CITIES = ("London", "Amsterdam", "Frankfurt", "New York", "Tokyo", "Sydney", "São Paulo", "Mumbai")
-
-#: Where axe-core may be: named, or installed by npm beside the project or for the book.
-_ROOT = Path(__file__).parents[2]
-_AXE = [
-    Path(os.environ.get("DOSIM_AXE", "")),
-    *(p / "node_modules/axe-core/axe.min.js" for p in (_ROOT, _ROOT / "book")),
-]
 
 Open = Callable[..., Any]
 
@@ -66,30 +58,16 @@ def short() -> Simulation:
 
 
 @pytest.fixture
-def open_page(chromium: Any, tmp_path: Path) -> Iterator[Open]:
-    """Opens a player's saved page from its file; afterwards nothing was thrown and nothing asked of the network."""
-    errors: list[str] = []
-    asked: list[str] = []
-    contexts = []
+def open_page(tab: Open, tmp_path: Path) -> Open:
+    """Opens a player's saved page from its file."""
 
     def opened(shown: Player, **options: Any) -> Any:
-        context = chromium.new_context(**{"viewport": {"width": 1100, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: asked.append(request.url))
+        page = tab(**options)
         page.goto(shown.save(tmp_path / "run.html").as_uri())
         page.locator(".dosim-map").wait_for()
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    outside = [url for url in asked if not url.startswith(("file:", "data:", "blob:", "about:"))]
-
-    assert [] == errors
-    assert [] == outside
+    return opened
 
 
 def told(page: Any, what: str) -> Any:
@@ -317,15 +295,12 @@ def test_the_finding_is_in_words(open_page: Open, short: Simulation) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(open_page: Open, short: Simulation, scheme: str) -> None:
+def test_axe_finds_nothing_serious(open_page: Open, short: Simulation, axe: str, scheme: str) -> None:
     """axe-core reports no serious or critical finding in the player, told and table open."""
-    axe = next((path for path in _AXE if path.is_file()), None)
-    if axe is None:
-        pytest.skip("axe-core is not there: npm install axe-core, or name axe.min.js in DOSIM_AXE")
     page = open_page(player(short, title="a run"), color_scheme=scheme)
     page.get_by_text("Messages as a table").click()
     page.get_by_role("button", name="Next event").click()
-    page.evaluate(axe.read_text("utf-8"))
+    page.evaluate(axe)
     found = page.evaluate(
         "async () => (await axe.run('#player')).violations.map((v) => [v.impact, v.id, v.nodes[0].html])"
     )
@@ -387,15 +362,14 @@ def test_the_widget_and_python_stay_in_step(open_page: Open, short: Simulation) 
     assert 0 == page.evaluate("Object.values(heard).flat().length")
 
 
-def test_the_frame_of_a_notebook_plays(chromium: Any, short: Simulation) -> None:
+def test_the_frame_of_a_notebook_plays(tab: Open, short: Simulation) -> None:
     """Inside the sandboxed frame that a notebook shows, the same page plays."""
-    page = chromium.new_page(viewport={"width": 1000, "height": 900})
+    page = tab()
     page.set_content(f"<!doctype html><body>{player(short)._repr_html_()}</body>")
     frame = page.frame_locator("iframe")
     frame.get_by_role("button", name="Play").click()
     page.wait_for_timeout(400)
     frame.get_by_role("button", name="Pause").click()
     clock = frame.locator(".dosim-clock").inner_text()
-    page.close()
 
     assert clock > "0.000000 s"
