@@ -1,14 +1,12 @@
 """The built book in Chromium: no errors, no requests to elsewhere, formulas, diagrams, widgets, programs that run.
 
-The tests need Playwright, Chromium (`DOSIM_CHROMIUM` names another) and what `make book` has built; where one is
+The tests need Playwright, Chromium and what `make book` has built; where one is
 missing they are skipped, with the reason.
 """
 
 from __future__ import annotations
 
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -21,14 +19,6 @@ pytestmark = pytest.mark.browser
 
 BOOK = Path(__file__).resolve().parent.parent.parent / "book"
 HTML = BOOK / "_build" / "html"
-CHROMIUM = os.environ.get("DOSIM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 PAGES = sorted(
     page.relative_to(BOOK).with_suffix(".html").as_posix()
     for pattern in ("*.md", "how-to/*.md", "explanation/*.md", "reference/*.md", "course/*.ipynb")
@@ -58,17 +48,6 @@ def site() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Visit:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SITE = Path(__file__).resolve().parent.parent.parent / "_output"
-CHROMIUM = os.environ.get("DOSIM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 #: Cells out of sight are not in the page, so the end is told by the last one: Run All Cells stops at the first error.
 LAST = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
   .some(output => output.textContent.includes("Plan('plan')"))"""
@@ -48,23 +45,18 @@ def site() -> Iterator[str]:
     thread.join()
 
 
-def test_the_claims_run_in_jupyterlite_without_a_request_to_elsewhere(site: str) -> None:
+def test_the_claims_run_in_jupyterlite_without_a_request_to_elsewhere(chromium: Any, site: str) -> None:
     """
     Run All Cells of the notebook, which stops at an error, gets to the last program; nothing is asked of another site.
     """
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
     elsewhere: list[str] = []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1300, "height": 1400})
-        page.on("request", lambda asked: elsewhere.append(asked.url) if asked.url.startswith("http") else None)
-        page.goto(f"{site}lab/index.html?path=dispute-a-claim.ipynb")
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
-        page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-        page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
-        page.wait_for_function(LAST, timeout=100_000)
-        browser.close()
+    page = chromium.new_page(viewport={"width": 1300, "height": 1400})
+    page.on("request", lambda asked: elsewhere.append(asked.url) if asked.url.startswith("http") else None)
+    page.goto(f"{site}lab/index.html?path=dispute-a-claim.ipynb")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
+    page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+    page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    page.wait_for_function(LAST, timeout=100_000)
+    page.close()
 
     assert [url for url in elsewhere if not url.startswith(site)] == []
