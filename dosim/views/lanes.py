@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -39,10 +40,15 @@ _MARKED: Final = {"alarm": "alarm", "websocket": "frame in", "listener": "frame 
 _FRAMES: Final = ("webSocketMessage", "message listener")
 
 
+#: The number of a call in a text of the runtime.
+_NUMBER: Final = re.compile(r"#\d+ ")
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A stretch of a lane: `look` is one of the values of `LOOKS`, "closed" (a critical section holds the gate), or
-    "visit": somebody was inside for no time at all, so that start and end are one moment."""
+    "visit": somebody was inside for no time at all, so that start and end are one moment. `text` says of an object who
+    is inside, of a request what it awaits or behind whom it waits."""
 
     start_us: int
     end_us: int
@@ -136,7 +142,7 @@ def read_lanes(
         wanted = [_number(request, story) for request in requests]
     shown = wanted[:MOST_REQUESTS]
     given = names or {}
-    lanes = tuple(_request_lane(story, request, given.get(request)) for request in shown)
+    lanes = tuple(_request_lane(story, request, given) for request in shown)
     family = {member for request in shown for member in story.family(request)}
     calls = {
         member: name
@@ -168,7 +174,8 @@ def _short(story: Story, request: int, names: Mapping[int, str]) -> str:
     return names.get(request) or story.place(request) or f"#{request}"
 
 
-def _request_lane(story: Story, request: int, name: str | None) -> Lane:
+def _request_lane(story: Story, request: int, given: Mapping[int, str]) -> Lane:
+    name = given.get(request)
     records = story.records[request]
     parts = story.segments(request)
     end = story.answer(request)
@@ -176,7 +183,7 @@ def _request_lane(story: Story, request: int, name: str | None) -> Lane:
     return Lane(
         "request",
         f"from {name}" if name else story.name(request),
-        tuple(_merged(parts)),
+        tuple(_merged(parts, lambda segment: _why(story, segment, given))),
         request,
         records[0][0],
         None if end is None else end[0],
@@ -184,15 +191,25 @@ def _request_lane(story: Story, request: int, name: str | None) -> Lane:
     )
 
 
-def _merged(parts: Iterable[Segment]) -> list[Bar]:
-    """Bars of one look each: neighbours that look the same are one."""
+def _why(story: Story, segment: Segment, given: Mapping[int, str]) -> str:
+    """Behind whom a request waits, or what its code awaits."""
+    look = LOOKS.get(segment.state)
+    if look in ("gate", "queued"):
+        names = [_short(story, story.root(request), given) for request in story.ahead(segment)]
+        more = f", then {len(names) - 1} more" if len(names) > 1 else ""
+        return f"behind {names[0]}{more}" if names else ""
+    return f"({_NUMBER.sub('', segment.detail)})" if look == "awaiting" and segment.detail else ""
+
+
+def _merged(parts: Iterable[Segment], why: Callable[[Segment], str]) -> list[Bar]:
+    """Bars of one look each: neighbours that look the same are one, with why if that is the same too."""
     bars: list[Bar] = []
     for segment in parts:
-        look = LOOKS.get(segment.state, "awaiting")
+        look, text = LOOKS.get(segment.state, "awaiting"), why(segment)
         if bars and bars[-1].look == look and bars[-1].end_us == segment.start_us:
-            bars[-1] = Bar(bars[-1].start_us, segment.end_us, look)
+            bars[-1] = Bar(bars[-1].start_us, segment.end_us, look, text if bars[-1].text == text else "")
         else:
-            bars.append(Bar(segment.start_us, segment.end_us, look))
+            bars.append(Bar(segment.start_us, segment.end_us, look, text))
     return bars
 
 

@@ -244,7 +244,10 @@ def _texts(lane: Lane, bar: Bar) -> tuple[str, ...]:
         return (bar.text,)
     verb = {"queued": "waits", "gate": "waits", "running": "computes", "awaiting": "awaits", "starting": "starts"}
     took = stretch(bar.end_us - bar.start_us)
-    return (f"{verb[bar.look]} {took}", took) if bar.look in verb else ()
+    if bar.look not in verb:
+        return ()
+    said = f"{verb[bar.look]} {took}"
+    return (f"{said} {bar.text}", said, took) if bar.text else (said, took)
 
 
 def _write(axes: Axes, at: int, start_s: float, took_s: float, texts: Sequence[str], inches_per_s: float) -> None:
@@ -360,7 +363,7 @@ def _alt(panel: Panel, drawn: Lanes) -> str:
     if _left_out(drawn):
         lines.append(f"Drawn: {_left_out(drawn)}.")
     for lane in drawn.requests:
-        told = ", ".join(f"{LOOKS[bar.look].words} for {stretch(bar.end_us - bar.start_us)}" for bar in lane.bars)
+        told = ", ".join(_told(bar) for bar in lane.bars)
         lines.append(f"{lane.label}: {told or 'no time at all'}.")
     for lane in drawn.objects:
         told = ", ".join(_said(bar, panel.origin_us) for bar in lane.bars if bar.text)
@@ -379,6 +382,12 @@ def _marks_told(lane: Lane, origin_us: int) -> str:
         if count:
             told.append(f"{counted(count, 'WebSocket frame')} {verb}")
     return ", ".join(told)
+
+
+def _told(bar: Bar) -> str:
+    """What a request did, how long, and why."""
+    said = f"{LOOKS[bar.look].words} for {stretch(bar.end_us - bar.start_us)}"
+    return f"{said} {bar.text}" if bar.text else said
 
 
 def _said(bar: Bar, origin_us: int) -> str:

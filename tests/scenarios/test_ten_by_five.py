@@ -254,10 +254,12 @@ def test_reprs_and_html_of_what_a_learner_holds(whole: TenByFive) -> None:
 @pytest.mark.parametrize("variant", ["one-at-a-time", "block-concurrency", "cpu"])
 def test_picture_labels_all_waits_alike(whole: TenByFive, variant: str) -> None:
     """
-    The shortest wait is labelled as the longest is, with its verb.
+    The shortest wait is labelled as the longest is, with its verb; where there is room it says behind whom.
     """
     figure: Any = whole[variant].figure()
     written = [text.get_text() for text in figure.axes[0].texts]
 
-    assert [text for text in written if text.startswith("waits")] == [f"waits {5 * i} s" for i in range(1, 10)]
+    waits = [text for text in written if text.startswith("waits")]
+    assert [text.partition(" behind ")[0] for text in waits] == [f"waits {5 * i} s" for i in range(1, 10)]
+    assert waits[-1] == "waits 45 s behind Sydney, then 8 more"
     assert "5 s" not in written

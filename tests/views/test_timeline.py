@@ -163,13 +163,13 @@ def test_figure_has_a_lane_for_every_request_and_object() -> None:
 
 def test_bars_say_how_long() -> None:
     """
-    Where there is room, a bar says its duration and an object's bar says who is inside.
+    Where there is room, a bar says its duration and why, and an object's bar says who is inside.
     """
     figure: Any = run("serve", "Tokyo", "Lagos", concurrency="one-at-a-time").timeline()
 
     written = [text.get_text() for text in figure.axes[0].texts]
 
-    assert written == ["awaits 2 s", "waits 2 s", "awaits 2 s", "Tokyo", "Lagos"]
+    assert written == ["awaits 2 s (timer)", "waits 2 s behind Tokyo", "awaits 2 s (timer)", "Tokyo", "Lagos"]
 
 
 def test_looks_can_be_told_apart_without_colour() -> None:
@@ -189,8 +189,8 @@ def test_alternative_text_says_what_the_picture_shows() -> None:
 
     assert figure.alt == (
         "Two in line\n"
-        "#1 from Tokyo: its code awaits for 2 s.\n"
-        "#2 from Lagos: waits in line: one request at a time for 2 s, its code awaits for 2 s.\n"
+        "#1 from Tokyo: its code awaits for 2 s (timer).\n"
+        "#2 from Lagos: waits in line: one request at a time for 2 s behind Tokyo, its code awaits for 2 s (timer).\n"
         "Desk('a'): Tokyo from 0 to 2 s, Lagos from 2 to 4 s."
     )
 
@@ -243,7 +243,7 @@ def test_start_and_end_choose_the_stretch_and_its_requests() -> None:
     sim.run(sim.client("Lagos").fetch("https://desk.example/serve"))
     late: Any = sim.timeline(start="11s", end="11500ms")
     early: Any = sim.timeline(end="5s")
-    written = [text for text in late.axes[0].texts if text.get_text() == "awaits 2 s"]
+    written = [text for text in late.axes[0].texts if text.get_text() == "awaits 2 s (timer)"]
 
     assert late.axes[0].get_xlim() == pytest.approx((11, 11.5), abs=0.01)
     assert late.axes[0].get_yticklabels()[0].get_text() == "#3 from Lagos"
