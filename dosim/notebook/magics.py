@@ -125,7 +125,10 @@ def _bound(statement: ast.stmt) -> list[str]:
 
 
 def _simulation(made: list[object], options: argparse.Namespace) -> Simulation:
-    """A simulation of the classes among these. Raises UsageError when there are none, or several Workers."""
+    """A simulation of the classes among these.
+
+    Raises UsageError when there are none, or several Workers, or for an option that `Simulation` does not know.
+    """
     from IPython.core.error import UsageError
 
     classes = [cls for cls in made if isinstance(cls, type) and cls not in (DurableObject, WorkerEntrypoint)]
@@ -137,14 +140,17 @@ def _simulation(made: list[object], options: argparse.Namespace) -> Simulation:
         raise UsageError(f"%%scenario: {', '.join(workers)} are all Workers: call the one that clients reach Default.")
     worker = workers.get("Default", next(iter(workers.values()), None))
     seed = int(options.seed) if re.fullmatch(r"-?\d+", options.seed) else options.seed
-    return Simulation(
-        worker,
-        durable_objects=objects,
-        seed=seed,
-        network=None if options.network == "none" else options.network,
-        platform=options.platform,
-        concurrency=options.concurrency,
-    )
+    try:
+        return Simulation(
+            worker,
+            durable_objects=objects,
+            seed=seed,
+            network=None if options.network == "none" else options.network,
+            platform=options.platform,
+            concurrency=options.concurrency,
+        )
+    except ValueError as error:
+        raise UsageError(f"%%scenario: {error}") from error
 
 
 def binding_name(cls: type) -> str:

@@ -27,6 +27,7 @@ from dosim.simulation.clients import Client
 from dosim.simulation.errors import ForkError
 from dosim.simulation.journal import Action, changed, kept, making, result_of
 from dosim.simulation.objects import ObjectView
+from dosim.simulation.options import check_seed
 from dosim.trace import Record
 from dosim.web.ids import DurableObjectId
 from dosim.workers.http import PyodideFetchResponse
@@ -83,6 +84,8 @@ def forked(simulation: Simulation, moment: Moment, *, seed: int | str | None, ru
             f"a fork needs every record, and retention is {simulation.trace.retention!r}: make the simulation with"
             ' retention="full".'
         )
+    if seed is not None:
+        check_seed(seed)
     loop = simulation.world.loop
     if loop.running or inspect.iscoroutinefunction(run):
         raise RuntimeError(

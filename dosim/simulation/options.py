@@ -36,6 +36,7 @@ class Options:
     kv_consistency_us: int | None = field(init=False)
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         _one_of("platform", self.platform, tuple(PLATFORMS))
         _one_of("concurrency", self.concurrency, _CONCURRENCY)
         _one_of("portability", self.portability, _PORTABILITY)
@@ -67,6 +68,12 @@ class Options:
                     f"prevent_eviction has {name!r}, which is no bound class: it takes names of classes"
                     f" ({', '.join(known) or 'none is bound'})."
                 )
+
+
+def check_seed(seed: object) -> None:
+    """Raise TypeError for what is no seed."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, str)):
+        raise TypeError(f"seed={seed!r} is no seed: give a whole number or a text.")
 
 
 def _one_of(argument: str, value: object, known: Sequence[str]) -> None:

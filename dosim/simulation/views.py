@@ -104,14 +104,16 @@ class Views:
     ) -> Any:
         """One object's line over time: who waits, who is inside, utilisation, and the wait beside theory.
 
-        obj: one of `sim.objects`, or its label; the busiest unless told. service: what the theory takes for a service,
-        such as "5ms"; measured unless told. model: "M/D/1", "M/M/1" or "D/D/1", unless the one that fits.
+        obj: one of `sim.objects`, its label or name; the busiest unless told. service: what the theory takes for a
+        service, such as "5ms"; measured unless told. model: "M/D/1", "M/M/1" or "D/D/1", unless the one that fits.
         """
         from dosim.kernel.durations import duration_us
         from dosim.views import queue
 
         label = None if obj is None else getattr(obj, "label", str(obj))
         service_us = None if service is None else duration_us(service, "service")
+        if service_us == 0:
+            raise ValueError(f"service={service!r} is no service to queue for: give more than 0, such as '5ms'.")
         options: dict[str, Any] = {"limits": limits, "width": width, "dark": dark, "title": title}
         return queue(self.trace, label, service_us=service_us, model=model, **options)
 
@@ -127,12 +129,11 @@ class Views:
     ) -> Any:
         """Every object's states over time, its instances, and what it keeps: a whiteboard (memory), drawers (storage).
 
-        objects: those of `sim.objects` to show, or their labels; the first 16 unless told.
+        objects: those of `sim.objects` to show, or their labels or names; the first 16 unless told.
         """
         from dosim.views import lives
 
-        labels = None if objects is None else [getattr(obj, "label", str(obj)) for obj in objects]
-        return lives(self.trace, objects=labels, **_stretch(start, end), width=width, dark=dark, title=title)
+        return lives(self.trace, objects=objects, **_stretch(start, end), width=width, dark=dark, title=title)
 
     def spacetime(
         self,

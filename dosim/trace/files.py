@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -15,7 +16,12 @@ _VERSION_KEY: Final = "dosim_trace"
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[TextIO]:
-    """A text file to write, UTF-8 with plain line feeds. Raises OSError that names the path if it cannot be written."""
+    """A text file to write, UTF-8 with plain line feeds. Raises OSError that names the path if it cannot be written.
+
+    Raises TypeError for what is no path.
+    """
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"path={path!r} is no path: give a str or a Path.")
     try:
         with Path(path).open("w", encoding="utf-8", newline="\n") as file:
             yield file

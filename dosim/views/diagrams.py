@@ -9,6 +9,7 @@ from typing import Final
 from dosim.explain import Story
 from dosim.trace import Life, Message, Trace, lives, messages
 from dosim.trace.clocks import Event, arrived, events, vector_clocks
+from dosim.views.figures import checked_requests
 
 #: More messages, actors and other events than these do not fit a picture that can be read.
 MOST_MESSAGES: Final = 50
@@ -100,7 +101,7 @@ def read_diagram(
 def _family(trace: Trace, requests: Iterable[object]) -> set[int]:
     story = Story(trace)
     family: set[int] = set()
-    for request in requests:
+    for request in checked_requests(requests) or ():
         number = getattr(request, "request", request)
         if not isinstance(number, int) or number not in story.records:
             there = len(story.records)

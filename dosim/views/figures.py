@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from functools import cache
 from html import escape
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +29,21 @@ def trace_of(source: object) -> Trace:
 
 
 def check_width(width: float, what: str, least: float = 4) -> None:
-    """Raise ValueError for a picture that would be narrower than `least` inches."""
-    if width < least:
-        raise ValueError(f"width={width:g} is too narrow for a {what}: give at least {least:g} inches.")
+    """Raise ValueError for a picture that would be narrower than `least` inches, TypeError for what is no number."""
+    if isinstance(width, bool) or not isinstance(width, (int, float)):
+        raise TypeError(f"width={width!r} is no number: give inches, at least {least:g}.")
+    if not least <= width < inf:
+        fault = "is too narrow" if width < least else "is no width"
+        raise ValueError(f"width={width:g} {fault} for a {what}: give at least {least:g} inches.")
+
+
+def checked_requests(requests: Iterable[object] | None) -> tuple[object, ...] | None:
+    """The requests to show as a tuple; None: all of them. Raises TypeError for what is no list of them."""
+    if requests is None:
+        return None
+    if isinstance(requests, (str, bytes)) or hasattr(requests, "request") or not isinstance(requests, Iterable):
+        raise TypeError(f"requests={requests!r} is no list: give numbers, or what client.fetch() returned, as [call].")
+    return tuple(requests)
 
 
 def new_figure(width: float, height: float, *, dark: bool = False, what: str = "figure") -> Any:

@@ -20,7 +20,7 @@ from dosim.trace.segments import by_request
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact, rounded
 from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head
-from dosim.views.figures import check_width, new_figure, theme_of, trace_of
+from dosim.views.figures import check_width, checked_requests, new_figure, theme_of, trace_of
 from dosim.views.scales import MOST_POINTS, Limits, chosen_limits, kept_note, log_ticks, sentences, thinned, time_ticks
 from dosim.views.style import LOOKS, Look, Theme
 
@@ -223,10 +223,8 @@ def read_latencies(source: object, requests: Iterable[object] | None = None) -> 
 
 
 def _numbers(requests: Iterable[object], known: set[int], note: str) -> set[int]:
-    if isinstance(requests, (str, bytes)) or not isinstance(requests, Iterable):
-        raise TypeError(f"requests={requests!r} is no list: give numbers, or what client.fetch() returned.")
     wanted: set[int] = set()
-    for each in requests:
+    for each in checked_requests(requests) or ():
         number = getattr(each, "request", each)
         if not isinstance(number, int) or number not in known:
             has = sentences((f"it has {counted(len(known), 'request')} from outside.", note))

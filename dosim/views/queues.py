@@ -259,9 +259,9 @@ def read_backlog(
 ) -> Backlog:
     """Who waited at an object and who was inside.
 
-    source: a simulation or a trace. object_label: such as "Counter('demo')"; None: the object at which most requests
-    arrived. service_us: what the theory takes for a service, unless measured. model: a model of `theory.MODELS`, unless
-    the one that fits. Raises ValueError that names the argument and the fix, and for a trace that keeps nothing.
+    source: a simulation or a trace. object_label: such as "Counter('demo')" or its name; None: the object at which most
+    requests arrived. service_us: what the theory takes for a service, unless measured. model: a model of
+    `theory.MODELS`, unless the one that fits. Raises ValueError that names the argument and the fix, and for a trace that keeps nothing.
     """
     trace = trace_of(source)
     if model is not None and model not in MODELS:
@@ -273,10 +273,8 @@ def read_backlog(
     counts = {label: len(visits) for label, visits in found.items()}
     if object_label is None:
         label = min(counts, key=lambda label: (-counts[label], label), default="")
-    elif object_label in found:
-        label = object_label
     else:
-        raise ValueError(f"object_label={object_label!r}: nothing arrived there. {_labels(list(found))}")
+        label = _label(object_label, list(found))
     visits = found.get(label, ())
     return Backlog(
         label,
@@ -287,6 +285,14 @@ def read_backlog(
         others=max(0, len(found) - 1) if object_label is None else 0,
         note=note,
     )
+
+
+def _label(wanted: str, labels: Sequence[str]) -> str:
+    """The label that is meant: itself, or the only one of an object with this name."""
+    named = [label for label in labels if label.endswith(f"({wanted!r})")]
+    if wanted in labels or len(named) == 1:
+        return wanted if wanted in labels else named[0]
+    raise ValueError(f"object_label={wanted!r}: nothing arrived there. {_labels(named or labels)}")
 
 
 def _labels(labels: Sequence[str]) -> str:

@@ -98,7 +98,10 @@ def lives(
         return empty_figure(text, width=width, dark=dark, title=title, what="picture of lives", theme=theme)
     if span[1] <= span[0]:
         if start_us is not None and start_us >= last_us:
-            raise ValueError(f"start_us={start_us} is after the last record, at {last_us}: give an earlier moment.")
+            raise ValueError(
+                f"start, end: nothing is recorded at {stretch(start_us)} or later, the last record is at"
+                f" {stretch(last_us)}: give a stretch before that, counted from the simulation's start."
+            )
         span = span[0], span[0] + 1
     tick_us = (span[1] - span[0]) / ((width - _LEFT_IN - _RIGHT_IN) * _DOTS)
     notes = wrapped(_notes(stays, missing, span, tick_us), width)

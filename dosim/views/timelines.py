@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
 from dosim.trace.words import counted, stretch
-from dosim.views.figures import check_width, new_figure, theme_of
+from dosim.views.figures import check_width, checked_requests, new_figure, theme_of, trace_of
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
-from dosim.views.scales import time_ticks
+from dosim.views.scales import kept_note, time_ticks
 from dosim.views.style import LOOKS, MARKS, Theme
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Panel:
 
 
 def timeline(
-    trace: Trace,
+    source: object,
     *,
     requests: Iterable[object] | None = None,
     start_us: int | None = None,
@@ -69,10 +69,13 @@ def timeline(
 ) -> Figure:
     """A Figure of these requests (numbers, or what `client.fetch()` returned), or of the first 60 from outside.
 
-    The stretch to show is in microseconds from the simulation's start; unless told, it ends a little after the end of
-    the last request shown. `width` is in inches. Raises ValueError that names the argument and the fix.
+    source: a simulation or a trace; of one with retention the figure says what is missing. The stretch to show is in
+    microseconds from the simulation's start; unless told, it ends a little after the end of the last request shown.
+    `width` is in inches. Raises ValueError or TypeError that name the argument and the fix.
     """
-    panel = Panel(trace, None if requests is None else tuple(requests), title, start_us=start_us, end_us=end_us)
+    trace = trace_of(source)
+    missing = kept_note(trace)
+    panel = Panel(trace, checked_requests(requests), title, missing, start_us=start_us, end_us=end_us)
     return panels([panel], width=width, dark=dark)
 
 
@@ -86,6 +89,8 @@ def panels(
 ) -> Figure:
     """A Figure of several traces below one another, on one scale of time: seconds, or what fits a long stretch."""
     check_width(width, "timeline")
+    if isinstance(shown, Panel) or not all(isinstance(panel, Panel) for panel in shown):
+        raise TypeError("shown: give a list of Panel(sim.trace, ...), or draw one trace with timeline(sim.trace).")
     theme = theme_of(dark)
     lanes = [read_lanes(panel.trace, panel.requests, panel.names, (panel.start_us, panel.end_us)) for panel in shown]
     titles = [_title(panel, drawn, width) for panel, drawn in zip(shown, lanes, strict=True)]

@@ -126,7 +126,7 @@ def lesson(name: str) -> Any:
 def test_the_first_lesson_runs_and_its_explorer_answers(open_lesson: Open) -> None:
     """Every cell runs; a step of the explorer's slider runs the simulation again, and says and draws the new answer."""
     page = open_lesson(lesson("01-ten-requests"))
-    explorer = page.locator(".jp-OutputArea-output").filter(has=page.locator(".widget-slider")).last
+    explorer = page.locator(".jp-OutputArea-output").filter(has=page.locator(".widget-slider")).first
     said = "The last answer comes after {} s."
     before = explorer.inner_html()
     explorer.get_by_text(said.format(5), exact=True).wait_for()

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MOVE_A_SLIDER = """
-explorer_shown = _
+explorer_shown = next(shown for shown in Out.values() if hasattr(shown, "children"))
 slider, sentence, picture = (explorer_shown.children[i] for i in (0, 4, 5))
 before = sentence.value, picture.value
 slider.value = 3
@@ -186,6 +186,7 @@ def test_the_first_lesson(execute: Callable[[Any], Any]) -> None:
         assert width > 800 and height > 300
     assert "awaited a timer for 5 s" in cells["gates-explain"].outputs[0].data["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in cells["play"].outputs[0].data
+    assert "application/vnd.jupyter.widget-view+json" in cells["quiz"].outputs[0].data
 
     redrawn, locked, too_long = texts(notebook.cells[-1]).splitlines()
     assert "requests True False True" == redrawn

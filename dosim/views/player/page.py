@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from dosim.trace.files import writing
 from dosim.views.player.data import MOST_MESSAGES, player_data
 
 #: Pixels of the frame in a notebook: what is above and below the lanes, and a lane.
@@ -89,10 +90,11 @@ class Player:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the page to a file, and return its path. Raises OSError where that cannot be written."""
-        target = Path(path)
-        target.write_text(self.html(), encoding="utf-8", newline="\n")
-        return target
+        """Write the page to a file, and return its path. Raises OSError that names the path if it cannot be written."""
+        page = self.html()
+        with writing(path) as file:
+            file.write(page)
+        return Path(path)
 
     def widget(self) -> Any:
         """The player as an anywidget, in step with Python: read or set `t_us`, `playing`, `picked`.
