@@ -262,7 +262,9 @@ def plan_of(target: str) -> list[str]:
     return plan.stdout.splitlines()
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "test-all", "lint", "bench", "lab", "book", "lite", "test-browser"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "test-slow", "test-all", "lint", "bench", "lab", "book", "lite", "test-browser"]
+)
 def test_make_target_installs_before_it_runs(target: str) -> None:
     """
     Each target exists and, in a clone without .venv, begins by making one and installing into it.
