@@ -18,7 +18,7 @@ LITE := $(VENV)/.stamp-lite
 BROWSER := $(VENV)/.stamp-browser
 AXE := tests/browser/node_modules/.package-lock.json
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all lint format bench lab book read lite test-browser clean
+.PHONY: help demo test test-slow test-all lint format bench lab book read lite pictures test-browser clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -62,6 +62,9 @@ book: $(BOOK)  ## build the book into book/_build/html (with npm: formulas, diag
 
 lite: $(LITE)  ## build a JupyterLite site into _output: a notebook with dosim in the browser (needs npm)
 	$(PY) book/lite.py
+
+pictures: $(RUN)  ## draw the README's pictures anew, into docs/
+	$(PY) docs/pictures.py
 
 read: $(PY)  ## serve the built book at http://localhost:8000
 	$(PY) -m http.server --bind localhost --directory book/_build/html 8000

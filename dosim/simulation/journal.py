@@ -160,7 +160,7 @@ class Journal:
         code = coroutine.cr_code  # type: ignore[attr-defined]
         if inspect.getcoroutinestate(coroutine) != "CORO_CREATED" or not code.co_filename.startswith(_DOSIM):
             return None
-        given = inspect.getcoroutinelocals(coroutine)
+        given = dict(inspect.getcoroutinelocals(coroutine))  # a new Python gives a view
         owner = given.pop("self", None)
         actor = self._actor_of(owner)
         if actor is None or not callable(getattr(owner, code.co_name, None)):
