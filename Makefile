@@ -15,24 +15,29 @@ LAB := $(VENV)/.stamp-lab
 BENCH := $(VENV)/.stamp-bench
 BOOK := $(VENV)/.stamp-book
 LITE := $(VENV)/.stamp-lite
+BROWSER := $(VENV)/.stamp-browser
+AXE := tests/browser/node_modules/.package-lock.json
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all lint format bench lab book read lite pictures clean
+.PHONY: help demo test test-slow test-all lint format bench lab book read lite pictures test-browser clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: $(RUN)  ## ten requests that each take five seconds, told and drawn in the terminal
 	@$(VENV)/bin/dosim run ten-by-five
 
 test: $(DEV)  ## the tests, less those marked slow
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow and not browser'
 
 test-slow: $(DEV)  ## only the tests marked slow
-	@$(PY) -m pytest --collect-only -qq -m slow >/dev/null; \
-	if [ $$? -eq 5 ]; then echo 'No test is marked slow.'; else set -x; $(PYTEST) -m slow; fi
+	@$(PY) -m pytest --collect-only -qq -m 'slow and not browser' >/dev/null; \
+	if [ $$? -eq 5 ]; then echo 'No test is marked slow.'; else set -x; $(PYTEST) -m 'slow and not browser'; fi
 
-test-all: test test-slow  ## every test
+test-browser: $(BROWSER) $(AXE) book  ## the book, lessons in JupyterLab and the player, in the Chromium that is there
+	$(PYTEST) --dist loadgroup -m browser
+
+test-all: test test-slow test-browser  ## every test
 
 lint: $(DEV)  ## style, format, types, and which layer may import which
 	$(PY) -m ruff check .
@@ -65,7 +70,7 @@ read: $(PY)  ## serve the built book at http://localhost:8000
 	$(PY) -m http.server --bind localhost --directory book/_build/html 8000
 
 clean:  ## remove .venv and what the tools left behind
-	rm -rf $(VENV) build dist book/_build book/_generated book/course book/_static/vendor book/node_modules _output .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist book/_build book/_generated book/course book/_static/vendor book/node_modules tests/browser/node_modules _output .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(RUN): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable .
@@ -79,6 +84,10 @@ $(LAB): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable '.[lab]'
 	@touch $(RUN) $@
 
+$(BROWSER): pyproject.toml $(PY)
+	$(PIP_INSTALL) --editable '.[dev,lab,browser]'
+	@touch $(RUN) $(DEV) $(LAB) $@
+
 $(BENCH): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable '.[bench]'
 	@touch $(RUN) $@
@@ -90,6 +99,12 @@ $(LITE): pyproject.toml $(PY)
 $(BOOK): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable '.[book]'
 	@touch $(RUN) $@
+
+# axe-core, which one test needs: left out, and said, where npm is missing.
+$(AXE): tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  cd $(<D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/$(@F); \
+	else echo 'npm was not found: the test with axe-core is left out.' >&2; fi
 
 # The first of these interpreters that is new enough and can make an environment.
 CANDIDATES := $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11)

@@ -262,7 +262,9 @@ def plan_of(target: str) -> list[str]:
     return plan.stdout.splitlines()
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "test-all", "lint", "bench", "lab", "book", "lite"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "test-slow", "test-all", "lint", "bench", "lab", "book", "lite", "test-browser"]
+)
 def test_make_target_installs_before_it_runs(target: str) -> None:
     """
     Each target exists and, in a clone without .venv, begins by making one and installing into it.
@@ -287,12 +289,12 @@ def test_demo_needs_no_developer_tools() -> None:
 
 def test_ci_runs_the_make_targets() -> None:
     """
-    `.ci/run` is executable and runs lint, then the tests, through make.
+    `.ci/run` is executable and runs lint, then the tests, the book and what a browser shows of it, through make.
     """
     script = ROOT / ".ci" / "run"
-    called = re.findall(r"^make (\S+)$", script.read_text("utf-8"), re.MULTILINE)
+    called = re.findall(r"^ *make (\S+)$", script.read_text("utf-8"), re.MULTILINE)
 
-    assert called == ["lint", "test", "test-slow"]
+    assert called == ["lint", "test", "test-slow", "book", "test-browser"]
     assert os.access(script, os.X_OK)
 
 

@@ -130,11 +130,12 @@ def cell(page: Any, number: int) -> Any:
 
 
 def done(box: Any, state: str) -> str:
-    """What the cell's program printed, when it is over."""
+    """What the cell's program printed, when it is over as it should be."""
     box.page.wait_for_function(
-        "([box, state]) => box.dataset.live === state", arg=[box.element_handle(), state], timeout=RUN_MS
+        "(box) => ['done', 'failed'].includes(box.dataset.live)", arg=box.element_handle(), timeout=RUN_MS
     )
     printed: str = box.locator(".dosim-live-output").inner_text()
+    assert state == box.get_attribute("data-live"), printed
     return printed
 
 
