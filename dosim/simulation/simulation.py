@@ -9,6 +9,7 @@ from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from dosim.billing import Meter, bill_reading
 from dosim.bindings.external import ExternalService
@@ -156,7 +157,7 @@ class Simulation(Verbs, Views):
             concurrency=options.concurrency,
             network=options.earth,
             retention=options.retention,
-            portability=self._trap,
+            portability=_weakly(self._trap),
             check_response=_check_response,
             make_fetch_request=fetch_request,
             wrap=from_js,
@@ -504,6 +505,17 @@ class Simulation(Verbs, Views):
         from html import escape
 
         return f"<p>{escape(repr(self))}</p>{self.objects._repr_html_()}"
+
+
+def _weakly(trap: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+    """A method that does not keep its simulation: in a cycle, its coroutines could be collected before it ends them."""
+    method = WeakMethod(trap)
+
+    def call(said: str, portable: str) -> bool:
+        alive = method()
+        return alive is not None and alive(said, portable)
+
+    return call
 
 
 def _check_response(result: object) -> JsResponse:
