@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import random
 import time
 import uuid
+import weakref
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -345,3 +347,24 @@ def test_objects_of_one_name_in_two_jurisdictions_have_two_labels() -> None:
     sim.run(sim.env.A.jurisdiction("eu").getByName("x").put(2))
 
     assert ["A('x')", "A('x', eu)"] == [view.label for view in sim.objects] == list(sim.bill().by_object)
+
+
+def test_a_simulation_is_in_no_cycle() -> None:
+    """It goes when nobody holds it, not when garbage is collected: so it can end what still waits inside, in order."""
+
+    class A(DurableObject):
+        async def waits(self) -> None:
+            await asyncio.Event().wait()
+
+    sim = Simulation(durable_objects={"A": A}, platform="workerd", network=None)
+    sim.env.A.getByName("x").waits()
+    sim.run(for_="1s")
+    held = weakref.ref(sim)
+    gc.disable()
+    try:
+        del sim
+        gone = held() is None
+    finally:
+        gc.enable()
+
+    assert gone
