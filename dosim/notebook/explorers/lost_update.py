@@ -80,7 +80,7 @@ def _run(between: str, second_after_ms: int) -> Shown:
     said = [(record.t_us, *json.loads(str(record.detail["text"]))) for record in sim.trace.of_kind("log")]
     steps = [Step(*each) for each in said]
     n = sim.objects["account"].storage["n"]
-    fate = "both additions count" if n == len(_NAMES) else "one addition is lost: both read the same number"
+    fate = "both additions count" if n == len(_NAMES) else "one addition is lost, as both read the same number"
     return Shown(str(n), f"In the end {n} is stored: {fate}.", steps)
 
 

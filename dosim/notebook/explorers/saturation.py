@@ -46,7 +46,7 @@ def _run(load_percent: int, requests: int, luck: int) -> Shown:
     began = {record.request: record.t_us for record in sim.trace.of_kind("call")}
     took = sorted((record.t_us - began[record.request]) / 1000 for record in sim.trace.of_kind("result"))
     mean, p99 = sum(took) / len(took), took[len(took) * 99 // 100]
-    said = f"At {load_percent} % of what it can do a request took {mean:.1f} ms on the average, of which 10 ms is work"
+    said = f"At {load_percent} % of what it can do a request took {mean:.1f} ms on average, of which 10 ms is work"
     if load_percent < 100:
         theory = _theory_ms(load_percent)
         said += f"; M/D/1 says {theory:.1f} ms. The slowest hundredth took at least {p99:.0f} ms."
@@ -83,7 +83,7 @@ def _draw(shown: Shown, ghost: Shown | None, _: int) -> str:
 LESSON: Final = Lesson(
     title="The knee: one object under load",
     question="A request needs 10 ms of computation. {requests} come at random moments, {load_percent} % of what one"
-    " object can do. How long does one take on the average?",
+    " object can do. How long does one take on average?",
     unit="ms",
     knobs={"load_percent": (5, 120, 50), "requests": (100, 5000, 2000), "luck": (1, 9, 1)},
     run=_run,
