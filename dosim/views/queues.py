@@ -261,7 +261,8 @@ def read_backlog(
 
     source: a simulation or a trace. object_label: such as "Counter('demo')" or its name; None: the object at which most
     requests arrived. service_us: what the theory takes for a service, unless measured. model: a model of
-    `theory.MODELS`, unless the one that fits. Raises ValueError that names the argument and the fix, and for a trace that keeps nothing.
+    `theory.MODELS`, unless the one that fits. Raises ValueError that names the argument and the fix, and for a trace
+    that keeps nothing.
     """
     trace = trace_of(source)
     if model is not None and model not in MODELS:
