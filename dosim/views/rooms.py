@@ -99,8 +99,8 @@ def lives(
     if span[1] <= span[0]:
         if start_us is not None and start_us >= last_us:
             raise ValueError(
-                f"start, end: {stretch(start_us)} is after the last record, at {stretch(last_us)}: give a stretch before"
-                " that, counted from the simulation's start."
+                f"start, end: {stretch(start_us)} is after the last record, at {stretch(last_us)}: give a"
+                " stretch before that, counted from the simulation's start."
             )
         span = span[0], span[0] + 1
     tick_us = (span[1] - span[0]) / ((width - _LEFT_IN - _RIGHT_IN) * _DOTS)
