@@ -125,10 +125,7 @@ def _bound(statement: ast.stmt) -> list[str]:
 
 
 def _simulation(made: list[object], options: argparse.Namespace) -> Simulation:
-    """A simulation of the classes among these.
-
-    Raises UsageError when there are none, or several Workers, or for an option that `Simulation` does not know.
-    """
+    """A simulation of the classes among these. Raises UsageError when there are none, or several Workers."""
     from IPython.core.error import UsageError
 
     classes = [cls for cls in made if isinstance(cls, type) and cls not in (DurableObject, WorkerEntrypoint)]
@@ -140,17 +137,14 @@ def _simulation(made: list[object], options: argparse.Namespace) -> Simulation:
         raise UsageError(f"%%scenario: {', '.join(workers)} are all Workers: call the one that clients reach Default.")
     worker = workers.get("Default", next(iter(workers.values()), None))
     seed = int(options.seed) if re.fullmatch(r"-?\d+", options.seed) else options.seed
-    try:
-        return Simulation(
-            worker,
-            durable_objects=objects,
-            seed=seed,
-            network=None if options.network == "none" else options.network,
-            platform=options.platform,
-            concurrency=options.concurrency,
-        )
-    except ValueError as error:
-        raise UsageError(f"%%scenario: {error}") from error
+    return Simulation(
+        worker,
+        durable_objects=objects,
+        seed=seed,
+        network=None if options.network == "none" else options.network,
+        platform=options.platform,
+        concurrency=options.concurrency,
+    )
 
 
 def binding_name(cls: type) -> str:

@@ -34,6 +34,10 @@ def own_folder(top: str) -> str | None:
 
 
 def _is_own(top: str) -> bool:
+    if (
+        top == __name__.partition(".")[0]
+    ):  # dosim is the world outside, however it is installed and whatever it requires
+        return False
     return any(not _ROOTS.isdisjoint(_with_requirements(name)) for name in _distributions().get(top, ()))
 
 

@@ -99,8 +99,8 @@ def lives(
     if span[1] <= span[0]:
         if start_us is not None and start_us >= last_us:
             raise ValueError(
-                f"start, end: nothing is recorded at {stretch(start_us)} or later, the last record is at"
-                f" {stretch(last_us)}: give a stretch before that, counted from the simulation's start."
+                f"start, end: {stretch(start_us)} is after the last record, at {stretch(last_us)}: give a"
+                " stretch before that, counted from the simulation's start."
             )
         span = span[0], span[0] + 1
     tick_us = (span[1] - span[0]) / ((width - _LEFT_IN - _RIGHT_IN) * _DOTS)
@@ -153,6 +153,16 @@ def _deploys(axes: Axes, stays: Stays, span: tuple[int, int], tick_us: float, th
         if at_us in labelled:
             style: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 8, "color": theme.ink}
             axes.text(at_us, -0.03, "deploy", **style)
+
+
+def _name_lines(label: str, room: int) -> list[str]:
+    """A label in one line of so many letters, or in two, class and name; of a longer name its middle is left out."""
+    if len(label) <= room:
+        return [label]
+    cls, bracket, name = label.partition("(")
+    parts = [cls, f"{bracket}{name}"] if bracket else [label]
+    half = (room - 1) // 2
+    return [part if len(part) <= room else f"{part[: room - 1 - half]}…{part[-half:]}" for part in parts]
 
 
 def _handles(stays: Stays, span: tuple[int, int], theme: Theme) -> list[Any]:
@@ -233,9 +243,9 @@ class _Lane:
     def _name(self) -> None:
         room = int((_LEFT_IN - 0.95) / _LETTER_IN)
         label, life = self.stay.label, self.stay.life
-        short = label if len(label) <= room else f"{label[: room - 1]}…"
         instances = self.stay.instances
-        lines = [(short, 9.0, "bold"), (f"in {life.place}" if life.place else "", 8.0, "normal")]
+        lines = [(line, 9.0, "bold") for line in _name_lines(label, room)]
+        lines.append((f"in {life.place}" if life.place else "", 8.0, "normal"))
         lines.append((counted(len({number for number, _, _ in instances}), "instance"), 8.0, "normal"))
         shown = [line for line in lines if line[0]]
         for number, (text, size, weight) in enumerate(shown):

@@ -530,7 +530,7 @@ class _Plan:
             with_them = f", with {counted(diagram.actors_left_out, 'more actor')}" if diagram.actors_left_out else ""
             notes.append(
                 f"{drawn} drawn, at most {MOST_MESSAGES} of {self.most_actors} actors;"
-                f" {diagram.left_out:,} left out{with_them}. Choose with requests=, start_us= and end_us=."
+                f" {diagram.left_out:,} left out{with_them}. Choose with requests=, start and end."
             )
         if diagram.others:
             notes.append(f"Of other events the first {MOST_EVENTS} are drawn; left out: {diagram.others:,} more.")

@@ -78,7 +78,7 @@ def test_no_service_takes_no_time(sim: Simulation) -> None:
 
 def test_lives_end_with_the_trace(sim: Simulation) -> None:
     """A stretch after all records is told in words, not in microseconds."""
-    with pytest.raises(ValueError, match=r"start, end: nothing is recorded at 29 d or later, the last record is at"):
+    with pytest.raises(ValueError, match=r"start, end: 29 d is after the last record, at .* ms: give"):
         sim.lives(start="29d")
 
 
@@ -117,3 +117,14 @@ def test_a_seed_is_a_number_or_a_text(sim: Simulation, seed: Any) -> None:
         Simulation(Default, seed=seed)
     with pytest.raises(TypeError, match=r"seed=.* is no seed: give a whole number or a text"):
         sim.fork(seed=seed)
+
+
+def test_objects_that_differ_at_the_end_of_their_names_look_different(sim: Simulation) -> None:
+    """A long label takes two lines, and what does not fit is left out of the middle: its end tells objects apart."""
+    for number in (1, 12):
+        sim.run(sim.env.COUNTER.getByName(f"preview-deployment-{number}").increment())
+    figure: Any = sim.lives(objects=["preview-deployment-1", "preview-deployment-12"])
+    words = [text.get_text() for axes in figure.axes for text in axes.texts]
+
+    assert 2 == words.count("Counter")
+    assert 2 == len({word for word in words if word.startswith("('prev")})
