@@ -28,13 +28,14 @@ OBJECT = "from workers import DurableObject\nclass A(DurableObject):\n    async 
 
 
 @pytest.fixture
-def shell() -> Iterator[Any]:
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A shell with the extension, which is gone after the test."""
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
     from dosim.notebook import magics
 
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # whoever runs the tests may stand in another environment
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
     shell.history_manager.enabled = False

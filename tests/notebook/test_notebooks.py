@@ -66,6 +66,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     from traitlets.config import Config
 
     monkeypatch.chdir(ROOT / "notebooks")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # whoever runs the tests may stand in another environment
     config = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}})
     ipython = InteractiveShell.instance(config=config)
 
