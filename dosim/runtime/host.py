@@ -335,10 +335,11 @@ class ObjectHost:
             lost += self.lingering.crashed()
             self.lingering = None
         lost += self.line.clear() if self.line is not None else []
+        if instance is not None:  # told first: what leaves because of it comes after it
+            self.world.emit(self.world.loop.now_us, "crash", self.label, 0, 0, (instance.number,))
         for call in lost:
             self.turn_away(call, connection_lost())
         if instance is not None:
-            self.world.emit(self.world.loop.now_us, "crash", self.label, 0, 0, (instance.number,))
             self.storage.rollback()
             instance.leave_memory(connection_lost())
             self.world.graveyard.append(instance)

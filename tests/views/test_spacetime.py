@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from itertools import pairwise
@@ -27,6 +28,11 @@ class Room(DurableObject):
         n: int = (await self.ctx.storage.get("n") or 0) + 1
         await self.ctx.storage.put("n", n)
         return n
+
+
+class Slow(DurableObject):
+    async def work(self) -> None:
+        await asyncio.sleep(60)
 
 
 class Door(WorkerEntrypoint):
@@ -113,6 +119,23 @@ def test_dots_carry_the_vector_clocks(two: Simulation) -> None:
         own = [dot.clock[number] for dot in diagram.dots if dot.column == number]
         assert list(range(1, len(own) + 1)) == own
     assert all(not dot.clock for dot in read_diagram(two.trace).dots)
+
+
+def test_an_error_leaves_below_the_crash_that_brought_it_about() -> None:
+    """
+    Who waits for an object whose machine crashes gets the error because of it: its arrow begins under the mark.
+    """
+    sim = Simulation(durable_objects={"ROOM": Slow}, seed=7)
+    call = sim.env.ROOM.getByName("desk").work()
+    sim.run(for_="1s")
+    sim.crash("desk")
+    sim.run(for_="3s")
+    diagram = read_diagram(sim.trace)
+    mark = next(dot for dot in diagram.dots if dot.event.kind == "crash")
+    error = next(arrow for arrow in diagram.arrows if arrow.message.failed)
+
+    assert call.done() and error.message.start_us == mark.event.t_us
+    assert mark.row < error.row
 
 
 def test_clocks_are_written_beside_the_dots(two: Simulation) -> None:
