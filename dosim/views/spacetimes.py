@@ -47,8 +47,10 @@ _TITLE_IN: Final = 0.32
 _LEGEND_ROW_IN: Final = 0.2
 #: Inches: a picture to scale is as high as its rows would be, within these.
 _SCALED_IN: Final = (3.0, 9.0)
-#: Inches that a letter of a label takes, of a name, of a clock.
+#: Inches between the times and the columns; that a letter takes of a label, of a long wait (bold), of a name, a clock.
+_TIMES_IN: Final = 0.42
 _LETTER_IN: Final = 0.056
+_WAIT_LETTER_IN: Final = 0.08
 _NAME_IN: Final = 0.077
 _CLOCK_LETTER_IN: Final = 0.05
 #: Inches: columns that are closer have slanted names.
@@ -200,7 +202,8 @@ class _Plan:
         self._window = window
         count = max(1, len(diagram.actors))
         clock_in = _CLOCK_LETTER_IN * (2.4 * count + 2) if clocks else 0.0
-        left = _LEFT_IN + clock_in
+        self.left = self._left_in()
+        left = self.left + clock_in
         room = width - left - max(_RIGHT_IN, clock_in + 0.2)
         self.apart = room / max(1, count - 1)
         self.xs = [left + self.apart * number for number in range(count)] if count > 1 else [width / 2]
@@ -235,6 +238,16 @@ class _Plan:
         self.alt = self._words(title, missing)
 
     # -- where
+
+    def _left_in(self) -> float:
+        """Where the columns begin: right of every time, and of every long wait that is told."""
+        waits = [] if self._to_scale else [_later(after - before) for before, after in self._long_waits()]
+        return max(_LEFT_IN, _TIMES_IN + _WAIT_LETTER_IN * max(map(len, waits), default=0))
+
+    def _long_waits(self) -> list[tuple[int, int]]:
+        """The rows' times before and after each stretch without events that is told across the picture."""
+        long_us = self._long_us()
+        return [(before, after) for before, after in pairwise(self.diagram.rows) if after - before >= long_us]
 
     def _rows(self, top: float) -> list[float]:
         rows = self.diagram.rows
@@ -333,7 +346,7 @@ class _Plan:
 
     def _times(self) -> None:
         """When each row is, seconds, where there is room; and how long nothing happened."""
-        self.strokes.append(Words(_LEFT_IN - 0.42, self.top - 0.08, "seconds", 6.8, self.theme.ink, "end"))
+        self.strokes.append(Words(self.left - _TIMES_IN, self.top - 0.08, "seconds", 6.8, self.theme.ink, "end"))
         told_y, told_us = -1.0, None
         long_us = self._long_us()
         before: tuple[float, int] | None = None
@@ -342,13 +355,13 @@ class _Plan:
                 middle = (before[0] + y) / 2
                 right = self.xs[-1] + 0.3
                 self.strokes.append(
-                    Line(_LEFT_IN - 0.35, middle, right, middle, self.theme.ink, 0.7, (1.0, 3.0), opacity=0.6)
+                    Line(self.left - 0.35, middle, right, middle, self.theme.ink, 0.7, (1.0, 3.0), opacity=0.6)
                 )
-                text = f"{rounded(t_us - before[1])} later"
-                self.strokes.append(Words(_LEFT_IN - 0.42, middle, text, 6.8, self.theme.ink, "end", bold=True))
+                text = _later(t_us - before[1])
+                self.strokes.append(Words(self.left - _TIMES_IN, middle, text, 6.8, self.theme.ink, "end", bold=True))
             if t_us != told_us and y - told_y >= 0.13:
                 text = f"{t_us / SECOND_US:.6f}"
-                self.strokes.append(Words(_LEFT_IN - 0.42, y, text, 6.8, self.theme.ink, "end"))
+                self.strokes.append(Words(self.left - _TIMES_IN, y, text, 6.8, self.theme.ink, "end"))
                 told_y, told_us = y, t_us
             before = y, t_us
 
@@ -455,7 +468,7 @@ class _Plan:
         x, y = self.xs[dot.column], self.ys[dot.row]
         text = _clock_text(dot.clock)
         wide = len(text) * _CLOCK_LETTER_IN + 0.04
-        left = self._goes_right(dot) and x - 0.09 - wide > _LEFT_IN - 0.4
+        left = self._goes_right(dot) and x - 0.09 - wide > self.left - 0.4
         box = (
             Box(x - 0.09 - wide, y - 0.06, x - 0.09, y + 0.06)
             if left
@@ -571,6 +584,11 @@ def _label(arrow: Arrow) -> str:
     elif message.kind == "response" and arrow.end_row is None:
         label = "response"  # nobody knows its status
     return f"{label} (lost)" if message.lost else label
+
+
+def _later(us: int) -> str:
+    """A long wait in words."""
+    return f"{rounded(us)} later"
 
 
 def _breakable(actor: str) -> str:

@@ -347,3 +347,22 @@ def test_bad_arguments_are_named(two: Simulation, options: dict[str, Any], error
     for draw in (spacetime, spacetime_svg):
         with pytest.raises(error, match=said):
             draw(two, **options)
+
+
+@pytest.mark.parametrize("dpi", [72, 80, 110])
+def test_a_long_wait_is_told_whole(dpi: int) -> None:
+    """
+    The words for a time in which nothing happens begin inside the picture, on screens of few dots too.
+    """
+    sim = world()
+    for wait in ("849ms", "717ms", "138s"):
+        sim.run(ask(sim, "Tokyo"))
+        sim.run(for_=wait)
+    sim.run(ask(sim, "Tokyo"))
+    figure: Any = spacetime(sim, dark=True)
+    figure.set_dpi(dpi)
+    figure.canvas.draw()
+    waits = [text for text in figure.axes[0].texts if text.get_text().endswith(" later")]
+
+    assert "849 ms later" in [text.get_text() for text in waits]
+    assert all(text.get_window_extent().x0 >= 0 for text in waits)
