@@ -33,7 +33,7 @@ def bill_reading(reading: Reading, *, plan: str = "paid", prices: object = None,
     since: an earlier bill of the same simulation, to measure from there. Raises ValueError or TypeError that name the
     argument and the fix.
     """
-    if plan not in PLANS:
+    if not isinstance(plan, str) or plan not in PLANS:
         raise ValueError(f'plan={plan!r} is not known: use "paid" or "free".')
     if since is not None and not isinstance(since, Bill):
         raise TypeError(f"since={since!r} is no bill: give what an earlier sim.bill() returned.")

@@ -45,7 +45,7 @@ def save(source: object, path: str | Path, format: str | None = None) -> None:  
     """
     trace = trace_of(source)
     chosen = format_of(path) if format is None else format
-    if chosen not in FORMATS:
+    if not isinstance(chosen, str) or chosen not in FORMATS:
         told = (
             f"{str(path)!r} does not tell a format" if format is None else f"format={format!r} is no format of a trace"
         )

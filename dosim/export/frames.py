@@ -22,7 +22,7 @@ def rows(source: object, of: str = "records") -> list[dict[str, object]]:
     went: `outside` is its number, then the fields of `dosim.trace.Segment` and `duration_us`).
     Raises ValueError for another table, TypeError for another source.
     """
-    if of not in _TABLES:
+    if not isinstance(of, str) or of not in _TABLES:
         raise ValueError(f"of={of!r} is no table of a trace: use {', '.join(map(repr, _TABLES))}.")
     return list(_TABLES[of](trace_of(source)))
 

@@ -15,7 +15,7 @@ from dosim.trace import Message, Segment, messages, partition
 from dosim.trace.kinds import ONE_WAY
 from dosim.trace.records import RawRecord
 from dosim.trace.words import counted, exact, last_line
-from dosim.views.figures import trace_of
+from dosim.views.figures import checked_requests, trace_of
 
 #: Messages in a diagram: more than this are hard to read, and from some hundred on Mermaid refuses the text.
 MOST_MESSAGES: Final = 50
@@ -52,8 +52,8 @@ def to_mermaid(source: object, *, requests: Iterable[object] | None = None, most
     messages at most; a note tells how many were left out. Raises TypeError for another source, ValueError for a request
     that the trace does not have or for `most` below 1.
     """
-    if most < 1:
-        raise ValueError(f"most={most!r}: a diagram needs at least one message, give 1 or more.")
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise ValueError(f"most={most!r}: a diagram needs at least one message, give a whole number from 1 on.")
     trace = trace_of(source)
     story = Story(trace)
     family = None if requests is None else _family(story, requests)
@@ -87,7 +87,7 @@ def _first(items: list[_Item], most: int) -> tuple[list[_Item], list[_Item]]:
 
 def _family(story: Story, requests: Iterable[object]) -> set[int]:
     found: set[int] = set()
-    for request in requests:
+    for request in checked_requests(requests) or ():
         number = getattr(request, "request", request)
         if not isinstance(number, int) or number not in story.records:
             known = counted(len(story.records), "request")

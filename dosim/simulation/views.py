@@ -67,7 +67,9 @@ class Views:
         """
         from dosim.views import world_map
 
-        at_us = None if at is None else instant_us(at, "at", EPOCH_MS)
+        if at is not None and (start is not None or end is not None):
+            raise ValueError("at is one moment, start and end are a stretch: give one or the other.")
+        at_us = None if at is None else _since_start_us(at, "at")
         stretch = _stretch(start, end)
         return world_map(self.trace, region=region, at_us=at_us, **stretch, width=width, dark=dark, title=title)
 
@@ -108,14 +110,14 @@ class Views:
         service, such as "5ms"; measured unless told. model: "M/D/1", "M/M/1" or "D/D/1", unless the one that fits.
         """
         from dosim.kernel.durations import duration_us
-        from dosim.views import queue
+        from dosim.views import queue, read_backlog
 
-        label = None if obj is None else getattr(obj, "label", str(obj))
+        label: Any = getattr(obj, "label", obj)
         service_us = None if service is None else duration_us(service, "service")
         if service_us == 0:
             raise ValueError(f"service={service!r} is no service to queue for: give more than 0, such as '5ms'.")
-        options: dict[str, Any] = {"limits": limits, "width": width, "dark": dark, "title": title}
-        return queue(self.trace, label, service_us=service_us, model=model, **options)
+        backlog = read_backlog(self.trace, label, service_us=service_us, model=model, argument="obj")
+        return queue(backlog, limits=limits, width=width, dark=dark, title=title)
 
     def lives(
         self,
@@ -195,10 +197,18 @@ class Views:
         save(self.trace, path, format)
 
 
+def _since_start_us(value: object, argument: str) -> int:
+    """A moment of the run, microseconds from its start. Raises ValueError for a date before it."""
+    at_us = instant_us(value, argument, EPOCH_MS)
+    if at_us < 0:
+        raise ValueError(f"{argument}={value!r} is before the simulation's start: give a moment from then on.")
+    return at_us
+
+
 def _stretch(start: object, end: object) -> dict[str, int | None]:
     """The stretch to show, microseconds from the simulation's start; None: unless told."""
-    start_us = None if start is None else instant_us(start, "start", EPOCH_MS)
-    end_us = None if end is None else instant_us(end, "end", EPOCH_MS)
+    start_us = None if start is None else _since_start_us(start, "start")
+    end_us = None if end is None else _since_start_us(end, "end")
     if end_us is not None and end_us <= (start_us or 0):
         after = "start" if start_us else "the simulation's start"
         raise ValueError(f"end={end!r} is not after {after}: give a later moment, from the simulation's start.")

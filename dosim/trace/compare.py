@@ -70,8 +70,8 @@ def diff(a: object, b: object, *, context: int = 3) -> Difference:
     Of traces with retention, what both keep is compared. Raises TypeError for what is no trace, ValueError for a
     negative context.
     """
-    if context < 0:
-        raise ValueError(f"context={context!r}: give 0 or more records.")
+    if isinstance(context, bool) or not isinstance(context, int) or context < 0:
+        raise ValueError(f"context={context!r}: give a whole number of records, 0 or more.")
     first, second = list(_trace(a).raw), list(_trace(b).raw)
     since = max((kept[0][1] for kept in (first, second) if kept), default=0)
     of_first = [raw for raw in first if raw[1] >= since]

@@ -22,7 +22,7 @@ from dosim.trace import Trace
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded, stretch
 from dosim.views.charts import dress, head_in, ink_of, patch, titled, wrapped, write_head
-from dosim.views.figures import check_width, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, new_figure, theme_of, trace_of
 from dosim.views.scales import Limits, chosen_limits, kept_note, percent_text, plain_ticks, time_ticks
 from dosim.views.style import Look, Theme
 
@@ -296,7 +296,7 @@ def costs(
     source: a simulation, a trace, or `Costs`. plan, prices: as in `read_costs`. limits: as in `chosen_limits`. width:
     inches. Raises ValueError that names the argument and the fix.
     """
-    check_width(width, "picture of costs", 9)
+    check_look(width, "picture of costs", 9, title=title, dark=dark)
     if isinstance(source, Costs):
         if plan != "paid" or prices is not None:
             raise ValueError("plan, prices: the costs have their own; give them to read_costs(source, …).")

@@ -18,14 +18,41 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def trace_of(source: object) -> Trace:
-    """The trace of a simulation, or the trace itself. Raises TypeError for anything else."""
+def trace_of(source: object, argument: str = "") -> Trace:
+    """The trace of a simulation, or the trace itself. Raises TypeError for anything else, with the argument's name."""
     trace = getattr(source, "trace", source)
     if not isinstance(trace, Trace):
+        named = f"{argument}=" if argument else ""
         raise TypeError(
-            f"{source!r} is neither a simulation nor a trace: give sim, sim.trace or Trace.from_jsonl(path)."
+            f"{named}{source!r} is neither a simulation nor a trace: give sim, sim.trace or Trace.from_jsonl(path)."
         )
     return trace
+
+
+def check_look(width: float, what: str, least: float = 4, *, title: str = "", **switches: bool) -> None:
+    """Raise TypeError or ValueError, by name, for a width, a title or a switch (dark=, log=) that is none."""
+    check_width(width, what, least)
+    check_title(title)
+    check_switches(**switches)
+
+
+def check_title(title: str, argument: str = "title") -> None:
+    """Raise TypeError for a title that is no text."""
+    if not isinstance(title, str):
+        raise TypeError(f"{argument}={title!r} is no text: give a str.")
+
+
+def check_switches(**switches: bool) -> None:
+    """Raise TypeError, by name, for what is neither True nor False."""
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name}={value!r} is not known: use True or False.")
+
+
+def check_page(dark: bool | None) -> None:
+    """Raise TypeError for a `dark` of what may look as the page around does."""
+    if dark is not None and not isinstance(dark, bool):
+        raise TypeError(f"dark={dark!r} is not known: use True, False, or None for what the page around has.")
 
 
 def check_width(width: float, what: str, least: float = 4) -> None:

@@ -24,15 +24,18 @@ EMPTY: Final = "Nothing happened yet: the trace is empty."
 
 def check_window(start_us: int | None, end_us: int | None) -> None:
     """Raise TypeError or ValueError, naming the argument, for a stretch of time that is none."""
-    for name, value in (("start_us", start_us), ("end_us", end_us)):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise TypeError(
-                f"{name}={value!r}: give whole microseconds from the simulation's start, such as 2_000_000."
-            )
-        if value is not None and value < 0:
-            raise ValueError(f"{name}={value}: time starts at 0, when the simulation does.")
+    check_moment("start_us", start_us)
+    check_moment("end_us", end_us)
     if start_us is not None and end_us is not None and end_us <= start_us:
         raise ValueError(f"end_us={end_us} is not after start_us={start_us}: give a stretch of time.")
+
+
+def check_moment(name: str, value: int | None) -> None:
+    """Raise TypeError or ValueError, naming the argument, for a moment that is none."""
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise TypeError(f"{name}={value!r}: give whole microseconds from the simulation's start, such as 2_000_000.")
+    if value is not None and value < 0:
+        raise ValueError(f"{name}={value}: time starts at 0, when the simulation does.")
 
 
 def span_of(trace: Trace) -> tuple[int, int]:

@@ -9,7 +9,9 @@ from itertools import pairwise
 from typing import Final
 
 from dosim.explain import Story
-from dosim.trace import Segment, Trace, partition
+from dosim.trace import Segment, partition
+from dosim.views.figures import checked_requests, trace_of
+from dosim.views.frames import check_window
 
 #: More requests than this do not fit a picture that can be read.
 MOST_REQUESTS: Final = 60
@@ -119,17 +121,23 @@ class Lanes:
 
 
 def read_lanes(
-    trace: Trace,
+    source: object,
     requests: Iterable[object] | None = None,
     names: Mapping[int, str] | None = None,
     window_us: tuple[int | None, int | None] = (None, None),
 ) -> Lanes:
     """Lanes of these requests (numbers, or what `client.fetch()` returned), or of all that came from outside.
 
-    `names` says what a request is called in the picture. Of all requests, those under way in the window are meant.
-    Raises ValueError for a request that the trace does not have.
+    source: a simulation or a trace. `names` says what a request is called in the picture. Of all requests, those under
+    way in the window are meant. Raises ValueError or TypeError that name the argument and the fix.
     """
-    story = Story(trace)
+    story = Story(trace_of(source))
+    requests = checked_requests(requests)
+    if names is not None and not isinstance(names, Mapping):
+        raise TypeError(f"names={names!r} are none: give what requests are called by their numbers, as {{1: 'first'}}.")
+    if not isinstance(window_us, tuple) or len(window_us) != 2:
+        raise TypeError(f"window_us={window_us!r} is no stretch: give (start_us, end_us), each None unless told.")
+    check_window(*window_us)
     if requests is None:
         wanted = [request for request in story.requests if _is_in(story, request, window_us)]
         if story.requests and not wanted:

@@ -20,7 +20,7 @@ from dosim.trace.segments import by_request
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact, rounded
 from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head
-from dosim.views.figures import check_width, checked_requests, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, checked_requests, new_figure, theme_of, trace_of
 from dosim.views.scales import MOST_POINTS, Limits, chosen_limits, kept_note, log_ticks, sentences, thinned, time_ticks
 from dosim.views.style import LOOKS, Look, Theme
 
@@ -253,7 +253,7 @@ def latency(
     percentiles of each city alone, None all three. requests: as in `read_latencies`. log: a logarithmic axis of time.
     limits: as in `chosen_limits`. width: inches. Raises ValueError that names the argument and the fix.
     """
-    check_width(width, "latency", 5)
+    check_look(width, "latency", 5, title=title, dark=dark, log=log)
     if by not in _BY:
         raise ValueError(f'by={by!r} is not known: use "city", "segment" or None for both and the distribution.')
     data = source if isinstance(source, Latencies) else read_latencies(source, requests)

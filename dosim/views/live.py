@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from dosim.trace.words import counted, rounded
 from dosim.views.costs import DASHES, SERIES, Costs, chosen_series, read_costs, usd_text
+from dosim.views.figures import check_switches, trace_of
 from dosim.views.latencies import MARKED, Latencies, read_latencies
 from dosim.views.queues import Backlog, read_backlog
 from dosim.views.scales import (
@@ -25,7 +26,7 @@ from dosim.views.scales import (
     time_ticks,
 )
 from dosim.views.style import LOOKS
-from dosim.views.svg import Entry, Sheet
+from dosim.views.svg import Entry, Sheet, check_chart
 
 #: A curve has at most about so many points.
 _POINTS = 160
@@ -34,6 +35,12 @@ _GHOST = Entry("ghost", "", "pinned run")
 
 def _limits(limits: object, own: Limits, ghost: Limits | None) -> Limits:
     return chosen_limits(limits, own if ghost is None else own | ghost)
+
+
+def _check_ghost(ghost: object, numbers: type[object]) -> None:
+    """Raise TypeError, by name, for an earlier run that is none."""
+    if ghost is not None and not isinstance(ghost, numbers):
+        trace_of(ghost, "ghost")
 
 
 def latency_svg(
@@ -48,6 +55,9 @@ def latency_svg(
     title: str = "",
 ) -> str:
     """The share of requests answered by then, with p50, p90, p99 and p99.9. See `dosim.views.latency`."""
+    check_chart(width, height, dark, title)
+    check_switches(log=log)
+    _check_ghost(ghost, Latencies)
     data, pinned = _latencies(source), None if ghost is None else _latencies(ghost)
     within = _limits(limits, data.limits, None if pinned is None else pinned.limits)
     x = within.x if log else (0, within.x[1])
@@ -121,6 +131,8 @@ def queue_svg(
     title: str = "",
 ) -> str:
     """How many wait at an object and are inside, over time, with the theory's mean. See `dosim.views.queue`."""
+    check_chart(width, height, dark, title)
+    _check_ghost(ghost, Backlog)
     options = (object_label, service_us, model)
     data, pinned = _backlog(source, *options), None if ghost is None else _backlog(ghost, *options)
     within = _limits(limits, data.limits, None if pinned is None else pinned.limits)
@@ -203,6 +215,8 @@ def costs_svg(
     title: str = "",
 ) -> str:
     """Dollars over time by line; on the free plan shares of a day's allowance. See `dosim.views.costs`."""
+    check_chart(width, height, dark, title)
+    _check_ghost(ghost, Costs)
     data = _costs(source, plan, prices)
     pinned = None if ghost is None else _costs(ghost, plan, prices)
     if pinned is not None and pinned.plan != data.plan:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.geography import Spot, land, routes, world_cities
 from dosim.trace.words import counted, stretch
-from dosim.views.figures import check_width, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, new_figure, theme_of, trace_of
 from dosim.views.flows import Flow, Ground, Site, read_ground
 from dosim.views.frames import (
     EMPTY,
     NOTE_IN,
     TITLE_IN,
+    check_moment,
     check_window,
     empty_figure,
     on,
@@ -96,9 +97,9 @@ def world_map(
     that is no trace and ValueError that names the argument and the fix.
     """
     trace = trace_of(source)
-    check_width(width, "map", 5)
+    check_look(width, "map", 5, title=title, dark=dark)
     check_window(start_us, end_us)
-    check_window(at_us, None)
+    check_moment("at_us", at_us)
     if at_us is not None and (start_us is not None or end_us is not None):
         raise ValueError("at_us is one moment, start_us and end_us are a stretch: give one or the other.")
     theme = theme_of(dark)

@@ -18,7 +18,7 @@ from dosim.trace import Trace
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded
 from dosim.views.charts import dress, head_in, legend_above, titled, wrapped, write_head
-from dosim.views.figures import check_width, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, new_figure, theme_of, trace_of
 from dosim.views.scales import (
     MOST_POINTS,
     Limits,
@@ -256,17 +256,20 @@ def read_backlog(
     *,
     service_us: float | None = None,
     model: str | None = None,
+    argument: str = "object_label",
 ) -> Backlog:
     """Who waited at an object and who was inside.
 
     source: a simulation or a trace. object_label: such as "Counter('demo')" or its name; None: the object at which most
     requests arrived. service_us: what the theory takes for a service, unless measured. model: a model of
-    `theory.MODELS`, unless the one that fits. Raises ValueError that names the argument and the fix, and for a trace
-    that keeps nothing.
+    `theory.MODELS`, unless the one that fits. argument: what errors call `object_label`. Raises ValueError or TypeError
+    that name the argument and the fix, and ValueError for a trace that keeps nothing.
     """
     trace = trace_of(source)
     if model is not None and model not in MODELS:
         raise ValueError(f"model={model!r} is not known: use one of {', '.join(MODELS)}.")
+    if service_us is not None and (isinstance(service_us, bool) or not isinstance(service_us, (int, float))):
+        raise TypeError(f"service_us={service_us!r} is no number: give microseconds above 0.")
     if service_us is not None and not service_us > 0:
         raise ValueError(f"service_us={service_us!r} is not possible: give microseconds above 0.")
     note = kept_note(trace)
@@ -275,7 +278,7 @@ def read_backlog(
     if object_label is None:
         label = min(counts, key=lambda label: (-counts[label], label), default="")
     else:
-        label = _label(object_label, list(found))
+        label = _label(object_label, list(found), argument)
     visits = found.get(label, ())
     return Backlog(
         label,
@@ -288,12 +291,14 @@ def read_backlog(
     )
 
 
-def _label(wanted: str, labels: Sequence[str]) -> str:
+def _label(wanted: str, labels: Sequence[str], argument: str) -> str:
     """The label that is meant: itself, or the only one of an object with this name."""
+    if not isinstance(wanted, str):
+        raise TypeError(f"{argument}={wanted!r} is no object: give its label or its name. {_labels(labels)}")
     named = [label for label in labels if label.endswith(f"({wanted!r})")]
     if wanted in labels or len(named) == 1:
         return wanted if wanted in labels else named[0]
-    raise ValueError(f"object_label={wanted!r}: nothing arrived there. {_labels(named or labels)}")
+    raise ValueError(f"{argument}={wanted!r}: nothing arrived there. {_labels(named or labels)}")
 
 
 def _labels(labels: Sequence[str]) -> str:
@@ -359,7 +364,7 @@ def queue(
     source: a simulation, a trace, or a `Backlog`. object_label, service_us, model: as in `read_backlog`. limits: as in
     `chosen_limits`. width: inches. Raises ValueError that names the argument and the fix.
     """
-    check_width(width, "queue", 7)
+    check_look(width, "queue", 7, title=title, dark=dark)
     if isinstance(source, Backlog):
         if (object_label, service_us, model) != (None, None, None):
             raise ValueError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Stretch
 from dosim.trace.words import counted, stretch
-from dosim.views.figures import check_width, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, new_figure, theme_of, trace_of
 from dosim.views.frames import (
     EMPTY,
     NOTE_IN,
@@ -85,7 +85,7 @@ def lives(
     argument and the fix.
     """
     trace = trace_of(source)
-    check_width(width, "picture of lives", 6)
+    check_look(width, "picture of lives", 6, title=title, dark=dark)
     check_window(start_us, end_us)
     theme = theme_of(dark)
     stays = read_stays(trace, objects)

@@ -27,7 +27,7 @@ from dosim.views.diagrams import (
     Dot,
     read_diagram,
 )
-from dosim.views.figures import check_width, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, new_figure, theme_of, trace_of
 from dosim.views.frames import EMPTY, SECOND_US, check_window, empty_figure, on, wrapped
 from dosim.views.labels import Box
 from dosim.views.scales import kept_note
@@ -151,7 +151,7 @@ def _plan(
     title: str,
 ) -> _Plan:
     trace = trace_of(source)
-    check_width(width, "space-time diagram", 5)
+    check_look(width, "space-time diagram", 5, title=title, dark=dark, clocks=clocks, to_scale=to_scale)
     check_window(start_us, end_us)
     diagram = read_diagram(trace, requests=requests, start_us=start_us, end_us=end_us, clocks=clocks)
     plan = _Plan(diagram, width, theme_of(dark), clocks=clocks, to_scale=to_scale, window=(start_us, end_us))

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import log10
+from math import isfinite, log10
 from typing import Final
 
+from dosim.views.figures import check_page, check_title
 from dosim.views.style import DARK, LIGHT, Theme
 
 #: Pixels: a letter of the small type, and what surrounds the axes.
@@ -194,8 +195,18 @@ class Sheet:
         return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def check_chart(width: int, height: int, dark: bool | None, title: str) -> None:
+    """Raise TypeError or ValueError, by name, for what a chart cannot be drawn with."""
+    checked_size(width, height)
+    check_title(title)
+    check_page(dark)
+
+
 def checked_size(width: int, height: int) -> tuple[int, int]:
-    """Pixels of a chart. Raises ValueError for one that would hold nothing."""
+    """Pixels of a chart. Raises TypeError for what is no number, ValueError for a chart that would hold nothing."""
+    for name, value, least in (("width", width, 360), ("height", height, 120)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+            raise TypeError(f"{name}={value!r} is no number of pixels: give at least {least}.")
     if width < 360 or height < 120:
         raise ValueError(f"width={width!r}, height={height!r}: give at least 360 by 120 pixels.")
     return width, height

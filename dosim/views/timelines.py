@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
 from dosim.trace.words import counted, stretch
-from dosim.views.figures import check_width, checked_requests, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, check_title, checked_requests, new_figure, theme_of, trace_of
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
 from dosim.views.style import LOOKS, MARKS, Theme
@@ -88,9 +88,12 @@ def panels(
     x_label: str = _SECONDS,
 ) -> Figure:
     """A Figure of several traces below one another, on one scale of time: seconds, or what fits a long stretch."""
-    check_width(width, "timeline")
+    check_look(width, "timeline", dark=dark)
+    check_title(heading, "heading")
     if isinstance(shown, Panel) or not all(isinstance(panel, Panel) for panel in shown):
         raise TypeError("shown: give a list of Panel(sim.trace, ...), or draw one trace with timeline(sim.trace).")
+    for panel in shown:
+        check_title(panel.title)
     theme = theme_of(dark)
     lanes = [read_lanes(panel.trace, panel.requests, panel.names, (panel.start_us, panel.end_us)) for panel in shown]
     titles = [_title(panel, drawn, width) for panel, drawn in zip(shown, lanes, strict=True)]

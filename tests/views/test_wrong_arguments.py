@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dosim import Simulation
-from dosim.views import panels, timeline
+from dosim.export import diff, rows, to_mermaid
+from dosim.views import costs_svg, latency_svg, panels, queue, queue_svg, read_lanes, timeline, world_map
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 
@@ -128,3 +130,99 @@ def test_objects_that_differ_at_the_end_of_their_names_look_different(sim: Simul
 
     assert 2 == words.count("Counter")
     assert 2 == len({word for word in words if word.startswith("('prev")})
+
+
+METHODS = ("timeline", "map", "latency", "queue", "lives", "spacetime", "costs")
+CHARTS = (latency_svg, queue_svg, costs_svg)
+
+
+@pytest.mark.parametrize("title", [5, b"run", ["run"], None, []])
+@pytest.mark.parametrize("view", [*METHODS, "player"])
+def test_a_title_is_text(sim: Simulation, view: str, title: object) -> None:
+    """Every picture refuses what is no text, by name, before it draws."""
+    with pytest.raises(TypeError, match=r"title=.* is no text: give a str"):
+        getattr(sim, view)(title=title)
+
+
+@pytest.mark.parametrize(
+    ("view", "switch"),
+    [*((view, "dark") for view in METHODS), ("latency", "log"), ("spacetime", "clocks"), ("spacetime", "to_scale")],
+)
+def test_a_switch_is_true_or_false(sim: Simulation, view: str, switch: str) -> None:
+    """A text such as "no" would count as yes: it is refused by name."""
+    with pytest.raises(TypeError, match=rf"{switch}='no' is not known: use True or False"):
+        getattr(sim, view)(**{switch: "no"})
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize(
+    ("argument", "value", "told"),
+    [
+        ("title", 5, "title=5 is no text"),
+        ("dark", "no", "dark='no' is not known: use True, False, or None"),
+        ("width", "640", "width='640' is no number of pixels: give at least 360"),
+        ("height", None, "height=None is no number of pixels: give at least 120"),
+        ("ghost", 5, "ghost=5 is neither a simulation nor a trace"),
+    ],
+)
+def test_a_light_chart_names_its_arguments(sim: Simulation, chart: Any, argument: str, value: Any, told: str) -> None:
+    """The charts for live use refuse in the same words."""
+    with pytest.raises(TypeError, match=told):
+        chart(sim, **{argument: value})
+
+
+def test_a_moment_or_a_stretch_as_the_method_calls_them(sim: Simulation) -> None:
+    """The map takes one of both; its method says `at`, the function `at_us`, each in its own words."""
+    with pytest.raises(ValueError, match=r"^at is one moment, start and end are a stretch: give one or the other"):
+        sim.map(at="1s", start="0s")
+    with pytest.raises(TypeError, match=r"^at_us='1s': give whole microseconds"):
+        world_map(sim, at_us="1s")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^start=datetime.* is before the simulation's start"):
+        sim.lives(start=datetime(1990, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("wrong", [5, ["demo"], object()])
+def test_a_queue_is_of_an_object(sim: Simulation, wrong: Any) -> None:
+    """The method calls it `obj`, the function `object_label`; both list what there is."""
+    with pytest.raises(TypeError, match=r"^obj=.* is no object: give its label or its name. .*Counter\('demo'\)"):
+        sim.queue(wrong)
+    with pytest.raises(TypeError, match=r"^object_label=.* is no object"):
+        queue(sim, wrong)
+    with pytest.raises(ValueError, match=r"^obj='nobody': nothing arrived there. .*Counter\('demo'\)"):
+        sim.queue("nobody")
+    with pytest.raises(TypeError, match=r"^service_us='5ms' is no number: give microseconds above 0"):
+        queue(sim, service_us="5ms")  # type: ignore[arg-type]
+
+
+def test_a_timeline_of_no_stretch_is_refused_by_name(sim: Simulation) -> None:
+    """As the other pictures do, which take microseconds too."""
+    with pytest.raises(TypeError, match=r"^start_us='1s': give whole microseconds"):
+        timeline(sim, start_us="1s")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^end_us=-1: time starts at 0"):
+        timeline(sim, end_us=-1)
+    with pytest.raises(TypeError, match=r"^window_us=5 is no stretch: give \(start_us, end_us\)"):
+        read_lanes(sim, window_us=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^names=5 are none: give what requests are called"):
+        read_lanes(sim, names=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("plan", [["paid"], {}, None])
+def test_a_plan_of_any_type_is_refused_by_name(sim: Simulation, plan: Any) -> None:
+    """What cannot be looked up is unknown like any other."""
+    for made in (sim.costs, sim.bill):
+        with pytest.raises(ValueError, match=r"plan=.* is not known"):
+            made(plan=plan)
+
+
+def test_exports_name_their_arguments(sim: Simulation, tmp_path: Path) -> None:
+    """A number of requests, a table and a format of a wrong type are refused by name."""
+    with pytest.raises(TypeError, match=r"requests=5 is no list"):
+        to_mermaid(sim, requests=5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"most='5': .* give a whole number from 1 on"):
+        to_mermaid(sim, most="5")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"of=\[\] is no table of a trace"):
+        rows(sim, of=[])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"format=\[\] is no format of a trace"):
+        sim.export(tmp_path / "run.json", format=[])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"context='3': give a whole number of records"):
+        diff(sim, sim, context="3")  # type: ignore[arg-type]

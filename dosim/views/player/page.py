@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dosim.trace.files import writing
+from dosim.views.figures import check_page, check_title
 from dosim.views.player.data import MOST_MESSAGES, player_data
 
 #: Pixels of the frame in a notebook: what is above and below the lanes, and a lane.
@@ -41,10 +42,8 @@ def player(
     another run that parts from this one there: then the widget has a button for it. Raises TypeError for another source
     or title.
     """
-    if not isinstance(title, str):
-        raise TypeError(f"title={title!r} is no text: give a str.")
-    if dark not in (True, False, None):
-        raise TypeError(f"dark={dark!r} is not known: use True, False, or None for what the page around has.")
+    check_title(title)
+    check_page(dark)
     return Player(player_data(source, title=title, most_messages=most_messages), dark=dark, fork=fork)
 
 
