@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dosim.billing import Bill, Meter, bill_reading
-from dosim.billing.lines import amount_text, money_text, usd_of
+from dosim.billing.lines import amount_text, cost_text, money_text, usd_of
 from dosim.platform.prices import PRICE_LISTS, price_list
 from dosim.trace import KINDS
 
@@ -331,15 +331,27 @@ def test_every_price_names_its_document() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "text"), [("5", "$5.00"), ("142.95", "$142.95"), ("0.0024", "$0.0024"), ("34895.5", "$34,895.50")]
+    ("usd", "text"),
+    [
+        ("5", "$5.00"),
+        ("142.95", "$142.95"),
+        ("0.0024", "$0.0024"),
+        ("34895.5", "$34,895.50"),
+        ("3.00E-7", "$0.0000003"),
+        ("0.0024143", "$0.0024143"),
+    ],
 )
 def test_money_is_told_in_full(usd: str, text: str) -> None:
     assert money_text(Decimal(usd)) == text
 
 
-def test_money_is_exact_to_a_millionth() -> None:
-    """Halves are rounded up; binary fractions play no part."""
-    assert usd_of(Fraction(1, 2_000_000)) == Decimal("0.000001")
+def test_money_is_exact_to_a_millionth_and_to_three_digits() -> None:
+    """Halves are rounded up; binary fractions play no part; what is tiny is not rounded away."""
+    assert usd_of(Fraction(20_000_005, 10_000_000)) == Decimal("2.000001")
+    assert usd_of(Fraction(1, 2_000_000)) == Decimal("0.0000005")
+    assert usd_of(Fraction(1, 3_000_000)) == Decimal("0.000000333")
+    assert usd_of(Fraction(0)) == 0
+    assert cost_text(Fraction(1, 10**11)) == "< $0.000000001"
     assert usd_of(Fraction(1, 10) + Fraction(2, 10)) == Decimal("0.3")
 
 

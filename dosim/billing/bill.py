@@ -42,7 +42,7 @@ class Statement:
 
     @property
     def usd(self) -> Decimal:
-        """The sum of the lines, exact to a millionth of a dollar."""
+        """The exact sum of the lines, each of which is rounded (`usd_of`)."""
         return sum((line.usd for line in self.lines), Decimal(0))
 
     def quantity(self, meter: str) -> Fraction:

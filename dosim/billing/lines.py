@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from dosim.platform.prices import MILLION, Price
 
-_MICRO_USD: Final = Decimal("0.000001")
+#: One row read costs as much.
+_LEAST_USD: Final = Decimal("0.000000001")
 _CENT: Final = Decimal("0.01")
 LINE_HEAD: Final = ("what", "quantity", "included", "billable", "price", "USD")
 
@@ -19,7 +20,7 @@ class Line(NamedTuple):
     """One thing on a bill.
 
     quantity, included and billable are exact, in `unit`; included None: allowances are not looked at. usd_per: dollars
-    for `per` units. usd: what the line costs, to a millionth of a dollar. note: how it is counted. source: the document
+    for `per` units. usd: what the line costs, as `usd_of` rounds. note: how it is counted. source: the document
     that names the price.
     """
 
@@ -35,6 +36,11 @@ class Line(NamedTuple):
     source: str = ""
 
     @property
+    def _amount(self) -> Fraction:
+        """What the line costs, exactly."""
+        return self.billable * Fraction(self.usd_per) / self.per
+
+    @property
     def price(self) -> str:
         """The price in words: "$0.15 / million requests"."""
         unit = {1: self.unit.removesuffix("s"), MILLION: f"million {self.unit}"}[self.per]
@@ -44,7 +50,7 @@ class Line(NamedTuple):
         included = "" if self.included is None else amount_text(self.included)
         quantity, billable = amount_text(self.quantity), amount_text(self.billable)
         unit = self.unit.removesuffix("s") if self.quantity == 1 and self.unit != "GB-s" else self.unit
-        return (self.what, f"{quantity} {unit}", included, billable, self.price, money_text(self.usd))
+        return (self.what, f"{quantity} {unit}", included, billable, self.price, cost_text(self._amount))
 
 
 class Exceeded(NamedTuple):
@@ -72,16 +78,23 @@ def line_of(price: Price, quantity: Fraction, included: int | None, billable: Fr
 
 
 def usd_of(amount: Fraction) -> Decimal:
-    """Dollars to a millionth, halves away from zero."""
-    micros = Decimal((amount * MILLION).numerator) / Decimal((amount * MILLION).denominator)
-    return micros.quantize(Decimal(1), ROUND_HALF_UP) * _MICRO_USD
+    """Dollars to a millionth, of less than a thousandth to three digits but no finer than a billionth; halves up."""
+    usd = Decimal(amount.numerator) / Decimal(amount.denominator)
+    place = max(-9, min(-6, usd.adjusted() - 2)) if usd else -6
+    return usd.quantize(Decimal(1).scaleb(place), ROUND_HALF_UP)
 
 
 def money_text(usd: Decimal) -> str:
-    """Dollars: whole cents as "$5.15", less than that in full, as "$0.0024"."""
+    """Dollars in full: whole cents as "$5.15", others as "$0.0024" or "$0.0000003"."""
     if usd == usd.quantize(_CENT):
         return f"${usd:,.2f}"
-    return f"${usd:,.6f}".rstrip("0")
+    return f"${usd:,f}".rstrip("0")
+
+
+def cost_text(amount: Fraction) -> str:
+    """What something costs, rounded as on a bill; what would be rounded to nothing as "< $0.000000001"."""
+    usd = usd_of(amount)
+    return money_text(usd) if usd or not amount else f"< {money_text(_LEAST_USD)}"
 
 
 def amount_text(amount: Fraction) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.billing import Bill, Meter, Reading, bill_reading
 from dosim.billing.bill import PLANS
+from dosim.billing.lines import cost_text, money_text
 from dosim.billing.use import DAY_US, in_units
 from dosim.platform.prices import Price
 from dosim.trace import Trace
@@ -110,16 +111,18 @@ class Costs:
 
 def _said_usd(costs: Costs) -> str:
     if costs.plan == "paid":
-        return f"{usd_text(sum(values[-1] for values in costs.lines.values()))} at list prices"
+        return f"{usd_text(costs.usd)} at list prices"
     used = max((max(values) for values in costs.shares.values()), default=0.0)
     return f"free plan, at most {percent_text(used)} of a day's allowance"
 
 
-def usd_text(usd: float) -> str:
-    """Dollars for a picture: cents from a dollar on, else three digits: "$12.34", "$0.00213"."""
-    if abs(usd) >= 1:
+def usd_text(usd: float | Decimal) -> str:
+    """Dollars for a picture: cents from a dollar on, else as on a bill: "$12.34", "$0.002134", "$0.0000003"."""
+    if not -1 < usd < 1:
         return f"${usd:,.2f}"
-    return f"${Decimal(f'{usd:.3g}'):f}" if usd else "$0"
+    if not usd:
+        return "$0"
+    return money_text(usd) if isinstance(usd, Decimal) else cost_text(Fraction(usd))
 
 
 def read_costs(source: object, *, plan: str = "paid", prices: object = None) -> Costs:

@@ -229,14 +229,12 @@ def costs_svg(
         Entry("line", look.colour, f"{_short(what)} {data.told(what, values)}", dashes)
         for (what, values), look, dashes in zip(shown, SERIES, DASHES, strict=False)
     ]
-    total = Entry("line", "", f"together {said(_top(data)[-1])}")
+    total = Entry("line", "", f"together {usd_text(data.usd)}")
     legend = [*([total] if money else []), *lines]
     if pinned is not None:
-        legend += [Entry("ghost", "", f"pinned run {said(max(_top(pinned)))}")]
+        legend += [Entry("ghost", "", f"pinned run {usd_text(pinned.usd) if money else said(max(_top(pinned)))}")]
     until = f"in {rounded(data.moments_us[-1])}"
-    used = (
-        f"costs {until}: {said(_top(data)[-1])} at list prices" if money else f"uses {until} of a free day's allowance"
-    )
+    used = f"costs {until}: {usd_text(data.usd)} at list prices" if money else f"uses {until} of a free day's allowance"
     sheet = Sheet(
         title or f"What the run {used}",
         sentences((f"The run {used}.", *(f"{entry.words}." for entry in legend), *map(str, data.bill.exceeded[:3]))),

@@ -13,9 +13,10 @@ import pytest
 import dosim
 from dosim import Simulation
 from dosim.billing import bill_of
+from dosim.billing.lines import money_text
 from dosim.trace import Trace
 from dosim.trace.words import rounded
-from dosim.views import costs, read_costs
+from dosim.views import costs, costs_svg, read_costs
 from dosim.views.costs import ELSE, chosen_series, usd_text
 from dosim.views.figures import save_png
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
@@ -33,6 +34,9 @@ class Room(DurableObject):
         for key in range(20):
             await self.ctx.storage.put(f"key{key}", "x" * 1000)
         await asyncio.sleep(0.5)
+
+    async def look(self) -> None:
+        pass
 
 
 class Default(WorkerEntrypoint):
@@ -206,7 +210,7 @@ def test_costs_show_themselves() -> None:
     """
     data = read_costs(held(1000))
 
-    assert repr(data) == "<costs of 16 min 40 s: $0.0016 at list prices>"
+    assert repr(data) == "<costs of 16 min 40 s: $0.00160015 at list prices>"
     assert "<td>Durable Objects duration</td><td style='text-align:right'>$0.0016</td>" in data._repr_html_()
     assert repr(read_costs(Trace())) == "<costs of 0 s: $0 at list prices>"
     assert (
@@ -217,9 +221,9 @@ def test_costs_show_themselves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usd", "text"), [(0, "$0"), (0.00000234, "$0.00000234"), (0.5, "$0.5"), (1.005, "$1.00"), (1234.5, "$1,234.50")]
+    ("usd", "text"), [(0, "$0"), (0.00000234, "$0.00000234"), (0.5, "$0.50"), (1.005, "$1.00"), (1234.5, "$1,234.50")]
 )
-def test_dollars_in_pictures_have_three_digits(usd: float, text: str) -> None:
+def test_dollars_in_pictures_are_as_on_a_bill(usd: float, text: str) -> None:
     """
     And cents from a dollar on.
     """
@@ -340,3 +344,17 @@ def test_costs_take_no_options_of_reading() -> None:
     """
     with pytest.raises(ValueError, match="the costs have their own; give them to read_costs"):
         costs(read_costs(held(1)), plan="free")
+
+
+def test_a_picture_and_a_bill_tell_the_same_dollars() -> None:
+    """Of two requests too, which cost less than a millionth: no line is rounded to nothing, and the lines add up."""
+    sim = Simulation(durable_objects={"ROOM": Room}, seed=7)
+    for _ in range(2):
+        sim.run(sim.env.ROOM.getByName("lobby").look())
+    bill, figure = sim.bill(), sim.costs()
+    table = {line.what: line.cells()[-1] for line in bill.lines}
+
+    assert "$0.0000003" == table["Durable Objects requests"]
+    assert all(f"{what} {usd}" in figure.alt for what, usd in table.items())
+    assert money_text(bill.usd) in repr(read_costs(sim)) and money_text(bill.usd) in costs_svg(sim)
+    assert sum(Decimal(usd.removeprefix("$")) for usd in table.values()) == bill.usd
