@@ -100,7 +100,11 @@ def _parsed(line: str) -> argparse.Namespace:
     parser.add_argument("--platform", default="cloudflare")
     parser.add_argument("--concurrency", default="input-gates")
     parser.add_argument("--no-picture", dest="picture", action="store_false")
-    return parser.parse_args(shlex.split(line))
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        parser.error(f"{line.strip()}: {error}")
+    return parser.parse_args(words)
 
 
 def _split(shell: Any, cell: str) -> tuple[CodeType, list[str], CodeType]:
@@ -125,7 +129,7 @@ def _bound(statement: ast.stmt) -> list[str]:
 
 
 def _simulation(made: list[object], options: argparse.Namespace) -> Simulation:
-    """A simulation of the classes among these. Raises UsageError when there are none, or several Workers."""
+    """A simulation of the classes among these. Raises UsageError: no class, several Workers, a wrong option."""
     from IPython.core.error import UsageError
 
     classes = [cls for cls in made if isinstance(cls, type) and cls not in (DurableObject, WorkerEntrypoint)]
@@ -137,14 +141,17 @@ def _simulation(made: list[object], options: argparse.Namespace) -> Simulation:
         raise UsageError(f"%%scenario: {', '.join(workers)} are all Workers: call the one that clients reach Default.")
     worker = workers.get("Default", next(iter(workers.values()), None))
     seed = int(options.seed) if re.fullmatch(r"-?\d+", options.seed) else options.seed
-    return Simulation(
-        worker,
-        durable_objects=objects,
-        seed=seed,
-        network=None if options.network == "none" else options.network,
-        platform=options.platform,
-        concurrency=options.concurrency,
-    )
+    try:
+        return Simulation(
+            worker,
+            durable_objects=objects,
+            seed=seed,
+            network=None if options.network == "none" else options.network,
+            platform=options.platform,
+            concurrency=options.concurrency,
+        )
+    except ValueError as error:
+        raise UsageError(f"%%scenario: {error}") from None
 
 
 def binding_name(cls: type) -> str:

@@ -133,7 +133,9 @@ WRONG = [
         "UsageError",
         "A, B are all Workers",
     ),
-    (f"%%scenario --platform moon\n{OBJECT}", "ValueError", "platform='moon'"),
+    (f"%%scenario --platform moon\n{OBJECT}", "UsageError", "platform='moon' is not known: use 'cloudflare' or"),
+    (f"%%scenario --concurrency none\n{OBJECT}", "UsageError", "concurrency='none' is not known: use 'input-gates' or"),
+    (f"%%scenario --seed 'a\n{OBJECT}", "UsageError", "--seed 'a: No closing quotation"),
     (f"%%scenario\n{OBJECT}1 / 0", "ZeroDivisionError", "division by zero"),
     ("%%scenario\nclass A(:", "SyntaxError", "invalid syntax"),
 ]
@@ -148,6 +150,16 @@ def test_what_is_wrong_is_said(shell: Any, cell: str, error: str, text: str) -> 
 
     assert error == type(raised).__name__
     assert text in str(raised)
+
+
+@pytest.mark.parametrize("options", ["--platform moon", "--sed 7", "--seed 'a"])
+def test_a_wrong_option_is_told_in_one_line(shell: Any, options: str) -> None:
+    """As IPython does for its own magics: without a traceback."""
+    with shell.captured() as shown:
+        shell.run_cell(f"%%scenario {options}\n{OBJECT}")
+
+    assert "Traceback" not in shown.stdout + shown.stderr
+    assert 1 == len((shown.stdout + shown.stderr).strip().splitlines())
 
 
 @pytest.mark.parametrize(
