@@ -19,6 +19,8 @@ from types import CodeType
 #: What keeps an application's state in itself or imports the platform's modules, and so does what is built on it.
 _ROOTS = frozenset(("django", "workers-runtime-sdk", "workers-py"))
 _NAME = re.compile(r"[\w.-]+")
+#: In the marker of a requirement: only who asks for an extra gets it.
+_OF_AN_EXTRA = re.compile(r";.*\bextra\s*(==|in\b)")
 
 #: What loading projects has changed in `os.environ`, and what was there before.
 _environ_before: dict[str, str | None] = {}
@@ -47,11 +49,9 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def _with_requirements(distribution: str) -> set[str]:
-    """A distribution and what it requires, by normalized names."""
-    found = [
-        distribution,
-        *(match[0] for text in metadata.requires(distribution) or () if (match := _NAME.match(text))),
-    ]
+    """A distribution and what it cannot do without, by normalized names; its extras do not count."""
+    needed = [text for text in metadata.requires(distribution) or () if not _OF_AN_EXTRA.search(text)]
+    found = [distribution, *(match[0] for text in needed if (match := _NAME.match(text)))]
     return {re.sub(r"[-_.]+", "-", name).lower() for name in found}
 
 
