@@ -160,6 +160,15 @@ class Objects:
         known = ", ".join(host.label for host in hosts[:20]) or "none has been touched yet"
         raise KeyError(f"no object {key!r}: {known}")
 
+    def label(self, key: object) -> str:
+        """The label of an object, of one that is known by a stub alone too: nobody has touched it yet."""
+        try:
+            return self.host(key).label
+        except KeyError:
+            if not isinstance(key, Stub):
+                raise
+            return key._link.label
+
     def __repr__(self) -> str:
         return "\n".join(map(repr, self)) or "<no object has been touched yet>"
 

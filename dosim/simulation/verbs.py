@@ -162,14 +162,15 @@ class Verbs:
     def lose(self, what: str, of: Any = None, *, method: str | None = None, count: int = 1) -> None:
         """Lose the next request or reply on its way: its caller is told that the connection is lost, and no more.
 
-        what: "request" (it never arrived) or "reply" (it happened, you were not told). of: the object that is called;
-        None: any message. method: of calls of this method only. count: how many. `keep_all` undoes it.
+        what: "request" (it never arrived) or "reply" (it happened, you were not told). of: the object that is called (a
+        stub's may come to be later); None: any message. method: of calls of this method only. count: how many.
+        `keep_all` undoes it.
         """
         if what not in _MESSAGES:
             raise ValueError(f'what={what!r} is no message: use "request" or "reply".')
         if count < 1:
             raise ValueError(f"count={count!r}: at least one message has to be lost.")
-        target = None if of is None else self.objects.host(of).label
+        target = None if of is None else self.objects.label(of)
         self._said("lose", f"{what} of {target or 'anybody'}")
         self._faults.lose(Loss(what, target, method, count))
 

@@ -390,6 +390,24 @@ def test_every_verb_is_in_the_trace() -> None:
     ] == told  # fmt: skip
 
 
+def test_the_first_message_to_an_object_can_be_lost() -> None:
+    """A stub names an object that nobody has touched; a name alone does not tell of which class it would be."""
+    sim = world()
+    stub = sim.env.DESK.getByName("new")
+    sim.lose("reply", of=stub)
+    other, call = sim.env.DESK.getByName("old").add(), stub.add()
+    fork = sim.fork()
+    for lived, outcomes in ((sim, (other, call)), (fork, (fork.twin(other), fork.twin(call)))):
+        lived.run(for_="1m")
+
+        assert [None, "Error: Network connection lost."] == [
+            one.exception() and str(one.exception()) for one in outcomes
+        ]
+        assert [("lose", "reply of Desk('new')")] == [tuple(r.detail.values()) for r in lived.trace.of_kind("fault")]
+    with pytest.raises(KeyError, match="no object 'newer'"):
+        sim.lose("reply", of="newer")
+
+
 @pytest.mark.parametrize(
     ("verb", "arguments", "error", "text"),
     [
