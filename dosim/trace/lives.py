@@ -40,12 +40,14 @@ class Stretch:
 class Life:
     """One object: its label, the colo it lives in ("" without a network), its states in order, without gaps.
 
-    The last stretch ends with the trace, and is of no length if its state began there.
+    The last stretch ends with the trace, and is of no length if its state began there. `visits` are (when, request) of
+    whatever came in, in order of time: also of a handler that takes no time, which makes no stretch of its own.
     """
 
     label: str
     place: str
     stretches: tuple[Stretch, ...]
+    visits: tuple[tuple[int, int], ...] = ()
 
     @property
     def instances(self) -> int:
@@ -99,6 +101,7 @@ class _Reader:
     def __init__(self) -> None:
         self._objects: dict[str, _Object] = {}
         self._colos: dict[str, str] = {}
+        self._visits: dict[str, list[tuple[int, int]]] = {}
         self._last_us = 0
         self._fault = ("", "")
         self._handlers: dict[str, Callable[[RawRecord], None]] = {
@@ -119,7 +122,8 @@ class _Reader:
             known.close(self._last_us)
             if not known.behind or known.behind[-1].state != known.state:  # it came to it in the last instant
                 known.behind.append(known.stretch(self._last_us))
-            found[label] = Life(label, self._colos.get(label, ""), tuple(known.behind))
+            visits = tuple(sorted(self._visits.get(label, ())))
+            found[label] = Life(label, self._colos.get(label, ""), tuple(known.behind), visits)
         return found
 
     def _object(self, label: str) -> _Object:
@@ -139,6 +143,7 @@ class _Reader:
         known.inside.clear()
 
     def _start(self, raw: RawRecord) -> None:
+        self._visits.setdefault(raw[3], []).append((raw[0], raw[4]))
         known = self._objects.get(raw[3])
         if known is not None:
             known.turn(raw[0], "running")

@@ -25,14 +25,13 @@ class Mark:
 
 @dataclass(slots=True)
 class Stay:
-    """One object: its states, when somebody came in, when it wrote, what befell it, what was known of its storage.
+    """One object: its life, with when somebody came in; when it wrote, what befell it, what was known of its storage.
 
     `instances` are (number, from, to) of each life in memory; `stored` are (when, bytes) as the trace tells them.
     """
 
     life: Life
     instances: list[tuple[int, int, int]] = field(default_factory=list)
-    visits: list[int] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     stored: list[tuple[int, int]] = field(default_factory=list)
@@ -40,6 +39,11 @@ class Stay:
     @property
     def label(self) -> str:
         return self.life.label
+
+    @property
+    def visits(self) -> list[int]:
+        """When somebody came in."""
+        return [at_us for at_us, _ in self.life.visits]
 
     @property
     def keeps_from_us(self) -> int | None:
@@ -118,9 +122,7 @@ def _befall(trace: Trace, shown: dict[str, Stay], stays: Stays) -> None:
         stay = shown.get(actor)
         if stay is None:
             continue
-        if kind == "start":
-            stay.visits.append(t_us)
-        elif kind == "commit" and detail[0]:
+        if kind == "commit" and detail[0]:
             stay.writes.append(t_us)
         elif kind == "evict" and isinstance(detail[2], int):
             stay.stored.append((t_us, detail[2]))

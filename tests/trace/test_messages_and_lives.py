@@ -167,6 +167,19 @@ def test_a_life_passes_from_state_to_state_without_gaps() -> None:
     assert ends == [stretch.start_us for stretch in life.stretches[1:]]
 
 
+def test_a_visit_that_takes_no_time_is_told() -> None:
+    """It makes no stretch, since nobody is inside between two moments; the life has when it was, and which request."""
+    sim = world(network=None)
+    for _ in range(2):
+        sim.run(sim.env.ROOM.getByName("a").there())
+        sim.run(for_="1s")
+    life = lives(sim.trace)["Room('a')"]
+    came = [(record.t_us, record.request) for record in sim.trace.of_kind("start") if record.actor == life.label]
+
+    assert 2 == len(came) and tuple(came) == life.visits
+    assert "running" not in [stretch.state for stretch in life.stretches]
+
+
 def test_a_hibernated_object_says_what_it_keeps() -> None:
     """Its sockets, and the bytes that it has stored."""
     sim = world()
