@@ -15,11 +15,12 @@ _LIBRARIES: Final = ("pandas", "polars")
 
 
 def rows(source: object, of: str = "records") -> list[dict[str, object]]:
-    """A table of a simulation or a trace, a dict a row, in order of time.
+    """A table of a simulation or a trace, a dict a row.
 
-    of: "records" (`t_us`, `seq`, `kind`, `actor`, `request`, `cause` and what a record of its kind carries), "messages"
-    (the fields of `dosim.trace.Message` and `duration_us`) or "segments" (where the time of every request from outside
-    went: `outside` is its number, then the fields of `dosim.trace.Segment` and `duration_us`).
+    of: "records" (in order of their numbers: `t_us`, `seq`, `kind`, `actor`, `request`, `cause` and what a record of
+    its kind carries), "messages" (in order of their leaving: the fields of `dosim.trace.Message` and `duration_us`) or
+    "segments" (where the time of every request from outside went: `outside` is its number, then the fields of
+    `dosim.trace.Segment` and `duration_us`).
     Raises ValueError for another table, TypeError for another source.
     """
     if not isinstance(of, str) or of not in _TABLES:

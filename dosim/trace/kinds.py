@@ -2,7 +2,14 @@
 
 A record is `(t_us, seq, kind, actor, request, cause, detail)`: when (microseconds since the simulation's start), its
 number, what happened, to whom, in which request (0: none), which record brought it about (0: the outside), and the
-values named here. Marks are the kinds that cut a request's life into segments (`trace.segments`).
+values named here.
+
+Records are in the order in which they were told, which is that of their numbers, not of their times. A turn (what code
+computes from one await to the next) is told at once, at times that its CPU time has moved on; what is told next may be
+earlier by at most as much. Its own `cpu` record comes at its end, after a `return` too, and says when it began. Apart
+from `cpu`, the records of one request are in order of time. Whoever needs time's order sorts by (t_us, seq).
+
+Marks are the kinds that cut a request's life into segments (`trace.segments`).
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "serve": (),  # a service beside the objects works on it
     "start": ("ready_us", "held_by"),
     "resume": ("after", "child", "ready_us", "held_by"),
-    "cpu": ("cpu_us",),
+    "cpu": ("cpu_us",),  # the turn's, from t_us on
     "return": (),
     "throw": ("error",),
     "reply": ("held_us",),

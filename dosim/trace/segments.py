@@ -1,8 +1,9 @@
 """Where each microsecond of a request went: its life cut into segments that sum to its latency exactly.
 
-A request's marks (records of the kinds below) come in order of time. Between two marks it is in one state; `partition`
-names that state. Where it awaited another call, `segments` puts that call's own partition in its place, so that the
-whole path from client to object and back is one list without gaps.
+A request's marks (records of the kinds below) come in order of time, but for `cpu`, which says at the end of a turn
+when it began. Between two marks it is in one state; `partition` names that state. Where it awaited another call,
+`segments` puts that call's own partition in its place, so that the whole path from client to object and back is one
+list without gaps.
 """
 
 from __future__ import annotations

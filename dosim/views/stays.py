@@ -134,6 +134,11 @@ def _befall(trace: Trace, shown: dict[str, Stay], stays: Stays) -> None:
             stay.marks.append(Mark(t_us, "alarm"))
         elif kind == "construct" and isinstance(detail[0], int) and detail[0] > 1:
             stay.marks.append(Mark(t_us, "wake", f"instance {detail[0]}"))
+    for stay in shown.values():  # records are in the order in which they were told
+        stay.writes.sort()
+        stay.marks.sort(key=lambda mark: mark.at_us)
+        stay.stored.sort(key=lambda told: told[0])
+    stays.deploys.sort()
 
 
 def thinned(stretches: Iterable[Stretch], tick_us: float) -> list[Stretch]:

@@ -271,7 +271,12 @@ def _alarms(trace: Trace) -> list[tuple[int, str, str]]:
             found.append((t_us, actor, f"set for {due_us / 1e6:.3f} s" if isinstance(due_us, int) else "set"))
         elif kind == "alarm_cleared":
             found.append((t_us, actor, "cleared"))
-    return found
+    return _in_time(found)
+
+
+def _in_time(found: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """Sorted by time, as the page looks them up; records are in the order in which they were told."""
+    return sorted(found, key=lambda moment: moment[0])
 
 
 def _faults(trace: Trace) -> list[tuple[int, str, str]]:
@@ -287,7 +292,7 @@ def _faults(trace: Trace) -> list[tuple[int, str, str]]:
             found.append((t_us, actor, f"instance {detail[0]} of {actor} was reset"))
         elif kind == "cut_off":
             found.append((t_us, actor, f"{actor} was cut off"))
-    return found
+    return _in_time(found)
 
 
 def _moment_columns(found: Sequence[tuple[int, str, str]], ends: _Ends, texts: _Texts) -> dict[str, Any]:
