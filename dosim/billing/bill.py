@@ -144,7 +144,7 @@ class Bill(Statement):
         length, TypeError for a `once` that is no bill.
         """
         for name, number in (("days", days), ("times", times)):
-            if not isinstance(number, int) or number < 1:
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise ValueError(f"{name}={number!r} is not possible: give a whole number from 1 on.")
         if once is not None and not isinstance(once, Bill):
             raise TypeError(f"once={once!r} is no bill: give what sim.bill() returned.")

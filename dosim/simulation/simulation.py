@@ -330,7 +330,7 @@ class Simulation(Verbs, Views):
         from dosim.explain import explain
 
         number = getattr(request, "request", request)
-        if not isinstance(number, int):
+        if isinstance(number, bool) or not isinstance(number, int):
             raise TypeError(f"request={request!r} is no request: give what client.fetch() returned, or its number.")
         return explain(self.trace, number)
 

@@ -168,8 +168,8 @@ class Verbs:
         """
         if what not in _MESSAGES:
             raise ValueError(f'what={what!r} is no message: use "request" or "reply".')
-        if count < 1:
-            raise ValueError(f"count={count!r}: at least one message has to be lost.")
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"count={count!r}: at least one message has to be lost, give a whole number.")
         target = None if of is None else self.objects.label(of)
         self._said("lose", f"{what} of {target or 'anybody'}")
         self._faults.lose(Loss(what, target, method, count))

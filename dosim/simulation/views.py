@@ -7,10 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dosim.bindings.namespace import Stub
 from dosim.kernel.durations import instant_us
 from dosim.platform.facts import EPOCH_MS
 
 if TYPE_CHECKING:
+    from dosim.simulation.objects import Objects
     from dosim.trace import Trace
     from dosim.views.player import Player
 
@@ -24,6 +26,7 @@ class Views:
     """
 
     if TYPE_CHECKING:
+        objects: Objects
 
         @property
         def trace(self) -> Trace: ...
@@ -106,13 +109,13 @@ class Views:
     ) -> Any:
         """One object's line over time: who waits, who is inside, utilisation, and the wait beside theory.
 
-        obj: one of `sim.objects`, its label or name; the busiest unless told. service: what the theory takes for a
-        service, such as "5ms"; measured unless told. model: "M/D/1", "M/M/1" or "D/D/1", unless the one that fits.
+        obj: one of `sim.objects`, its label, name or stub; the busiest unless told. service: what the theory takes for
+        a service, such as "5ms"; measured unless told. model: "M/D/1", "M/M/1" or "D/D/1", unless the one that fits.
         """
         from dosim.kernel.durations import duration_us
         from dosim.views import queue, read_backlog
 
-        label: Any = getattr(obj, "label", obj)
+        label: Any = self.objects.label(obj) if isinstance(obj, Stub) else getattr(obj, "label", obj)
         service_us = None if service is None else duration_us(service, "service")
         if service_us == 0:
             raise ValueError(f"service={service!r} is no service to queue for: give more than 0, such as '5ms'.")

@@ -112,7 +112,7 @@ class Trace:
     def of_kind(self, *kinds: str) -> list[Record]:
         """The kept records of these kinds. Raises ValueError for a kind that does not exist."""
         for kind in kinds:
-            if kind not in KINDS:
+            if not isinstance(kind, str) or kind not in KINDS:
                 raise ValueError(f"kind={kind!r} is not a kind of record: use one of {', '.join(KINDS)}.")
         return [_named(raw) for raw in self._keep if raw[2] in kinds]
 

@@ -90,10 +90,12 @@ def panels(
     """A Figure of several traces below one another, on one scale of time: seconds, or what fits a long stretch."""
     check_look(width, "timeline", dark=dark)
     check_title(heading, "heading")
-    if isinstance(shown, Panel) or not all(isinstance(panel, Panel) for panel in shown):
+    check_title(x_label, "x_label")
+    if not isinstance(shown, Sequence) or not all(isinstance(panel, Panel) for panel in shown):
         raise TypeError("shown: give a list of Panel(sim.trace, ...), or draw one trace with timeline(sim.trace).")
     for panel in shown:
         check_title(panel.title)
+        check_title(panel.claim, "claim")
     theme = theme_of(dark)
     lanes = [read_lanes(panel.trace, panel.requests, panel.names, (panel.start_us, panel.end_us)) for panel in shown]
     titles = [_title(panel, drawn, width) for panel, drawn in zip(shown, lanes, strict=True)]

@@ -10,7 +10,7 @@ import pytest
 
 from dosim import Simulation
 from dosim.export import diff, rows, to_mermaid
-from dosim.views import costs_svg, latency_svg, panels, queue, queue_svg, read_lanes, timeline, world_map
+from dosim.views import Panel, costs_svg, latency_svg, panels, queue, queue_svg, read_lanes, timeline, world_map
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 
@@ -226,3 +226,33 @@ def test_exports_name_their_arguments(sim: Simulation, tmp_path: Path) -> None:
         sim.export(tmp_path / "run.json", format=[])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"context='3': give a whole number of records"):
         diff(sim, sim, context="3")  # type: ignore[arg-type]
+
+
+def test_a_stub_names_its_object(sim: Simulation) -> None:
+    """As `sim.objects[stub]` does, for the queue as for the lives."""
+    stub = sim.env.COUNTER.getByName("demo")
+
+    assert sim.queue("demo").alt == sim.queue(stub).alt
+    assert sim.lives(objects="demo").alt == sim.lives(objects=stub).alt
+
+
+def test_panels_name_what_is_wrong(sim: Simulation) -> None:
+    """A panel's texts, and what is no list of panels."""
+    for argument in ("title", "claim"):
+        with pytest.raises(TypeError, match=rf"{argument}=5 is no text"):
+            panels([Panel(sim.trace, **{argument: 5})])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"shown: give a list of Panel"):
+        panels(5)  # type: ignore[arg-type]
+
+
+def test_true_is_no_number(sim: Simulation) -> None:
+    """Of a request, of days, of messages to lose; and what cannot be looked up is no kind of record."""
+    with pytest.raises(TypeError, match=r"request=True is no request"):
+        sim.explain(True)
+    with pytest.raises(ValueError, match=r"days=True is not possible"):
+        sim.bill().per_month(days=True)
+    for count in (True, "2"):
+        with pytest.raises(ValueError, match=r"count=.* at least one message has to be lost"):
+            sim.lose("request", count=count)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"kind=\[\] is not a kind of record"):
+        sim.trace.of_kind([])  # type: ignore[arg-type]
