@@ -22,9 +22,9 @@ SECOND_US: Final = 1_000_000
 EMPTY: Final = "Nothing happened yet: the trace is empty."
 
 
-def check_window(start_us: int | None, end_us: int | None) -> None:
+def check_window(start_us: int | None, end_us: int | None, first: str = "start_us") -> None:
     """Raise TypeError or ValueError, naming the argument, for a stretch of time that is none."""
-    for name, value in (("start_us", start_us), ("end_us", end_us)):
+    for name, value in ((first, start_us), ("end_us", end_us)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
             raise TypeError(
                 f"{name}={value!r}: give whole microseconds from the simulation's start, such as 2_000_000."
