@@ -219,7 +219,9 @@ class Atlas:
         whole = Box(0.06, 0.06, self.width - 0.06, self.height - 0.06)
         wanted = [self._wanted(site) for site in named]
         placed = place(wanted, whole, taken, points)
-        return [Name(site, _lines(site), *both) for site, *both in zip(named, wanted, placed, strict=True)]
+        return [
+            Name(site, _lines(site), label, where) for site, label, where in zip(named, wanted, placed, strict=True)
+        ]
 
     def _wanted(self, site: Site) -> Wanted:
         lines = _lines(site)
