@@ -93,7 +93,7 @@ def plan_map(
     if not ground.sites and (not len(trace) or ground.nowhere):
         empty = f"{_NO_NETWORK if len(trace) else EMPTY} {missing}".strip()
         return MapPlan(ground, view, at_us, notes, f"{title}: {empty}" if title else empty, empty)
-    return MapPlan(ground, view, at_us, notes, _alt(ground, title, at_us, missing), "")
+    return MapPlan(ground, view, at_us, notes, _alt(ground, title or view.name, at_us, missing), "")
 
 
 # -- where
@@ -423,7 +423,7 @@ def flow_told(flow: Flow) -> str:
 def _alt(ground: Ground, title: str, at_us: int | None, missing: str) -> str:
     """The map in words."""
     when = f" at {stretch(at_us)}" if at_us is not None else ""
-    lines = [f"{title or 'Map of the world'}{when}.", *filter(None, map(site_told, ground.sites.values()))]
+    lines = [f"{title}{when}.", *filter(None, map(site_told, ground.sites.values()))]
     clients = [f"{site.spot.name} {site.sent}" for site in ground.sites.values() if site.sent]
     if clients:
         lines.append(f"Requests of clients: {', '.join(clients)}.")

@@ -71,7 +71,7 @@ def world_map_svg(
     """
     checked_width(width)
     plan = plan_map(source, region, at_us, start_us, end_us, title)
-    heading = title or "Map of the world"
+    heading = title or plan.view.name
     if plan.empty:
         return empty_page(heading, plan.alt, plan.empty, width=width, dark=dark)
     atlas = plan.atlas(width / PX)

@@ -16,8 +16,9 @@ Region = str | tuple[float, float, float, float] | None
 #: Degrees: what "world" shows, cut where nobody lives, between Alaska and Chukotka.
 WORLD: Final = (-169.0, -57.0, 191.0, 80.0)
 _LATITUDES: Final = (-60.0, 84.0)
-#: Degrees of longitude: the narrowest map on which coasts still tell where it is.
+#: Degrees of longitude: the narrowest map on which coasts still tell where it is; that of one place alone.
 NARROWEST: Final = 44.0
+ALONE: Final = 60.0
 #: A share of the picture left free round what is used.
 _MARGIN: Final = 0.12
 #: Degrees of longitude and latitude: what is used within these is one region, and the map zooms to it unless told.
@@ -36,6 +37,10 @@ class View:
     east: float
     north: float
     stretch: float
+
+    @property
+    def name(self) -> str:
+        return "Map of the world" if self.wide >= WORLD[2] - WORLD[0] else "Map of a part of the world"
 
     @property
     def wide(self) -> float:
@@ -96,7 +101,7 @@ def _bounds(spots: Sequence[Spot]) -> tuple[float, float, float, float] | None:
 def _fitted(west: float, south: float, east: float, north: float) -> View:
     """A view round a rectangle, with a margin, in the shape of a picture."""
     stretch = _stretched(south, north)
-    wide = max((east - west) / (1 - 2 * _MARGIN), NARROWEST)
+    wide = max((east - west) / (1 - 2 * _MARGIN), ALONE if (west, south) == (east, north) else NARROWEST)
     wide = max(wide, (north - south) * stretch / (1 - 2 * _MARGIN) / _SHAPE)
     if wide >= 340:
         return View(*WORLD, 1.2)

@@ -23,9 +23,10 @@ DRAWERS: Final = (0.65, 0.15)
 #: Inches: a line of an object's name, a letter of it.
 _NAME_IN: Final = 0.17
 _LETTER_IN: Final = 0.078
-#: Dots an inch: what can be told apart. Two are half a millimetre, the least that a time in memory takes.
+#: Dots an inch: what can be told apart. Four are a millimetre, the least that an instance takes: half of it is seen
+#: beside the line of whoever came in.
 DOTS: Final = 100
-_MEMORY_DOTS: Final = 2
+_INSTANCE_DOTS: Final = 4
 
 STATES: Final[dict[str, Look]] = {
     "running": Look("#0072B2", "", 1, "running: somebody is inside"),
@@ -134,6 +135,7 @@ class LanePlan:
         states = thinned(stay.life.stretches, tick_us)
         self.shown = [part for part in states if part.start_us <= span[1] and part.end_us >= span[0]]
         self._lived = [i for i in stay.instances if i[1] <= span[1] and i[2] >= span[0]]
+        self._began_us = {ended_us: began_us for _, began_us, ended_us in self._lived}
 
     def name(self, room_in: float) -> list[tuple[str, float, bool, float]]:
         """Lines that fit so many inches: text, size in points, whether bold, and its middle in inches down the lane."""
@@ -149,8 +151,9 @@ class LanePlan:
 
     def _clip(self, start_us: float, end_us: float, dots: int = 1) -> Part:
         """A stretch's part inside the picture, at least so many dots wide."""
-        start_us = max(start_us, self.span[0])
-        return start_us, max(min(end_us, self.span[1]), start_us + dots * self.tick_us)
+        least_us = dots * self.tick_us
+        start_us = max(min(start_us, self.span[1] - least_us), self.span[0])
+        return start_us, max(min(end_us, self.span[1]), start_us + least_us)
 
     def room_in(self, part: Part) -> float:
         return (part[1] - part[0]) / self.tick_us / DOTS
@@ -161,19 +164,21 @@ class LanePlan:
 
     def parts(self, state: str) -> list[Part]:
         """Where the object is in a state: draw the states in the order of `RANKS`, the most awake on top."""
-        return [
-            self._clip(part.start_us, part.end_us, _MEMORY_DOTS if part.in_memory else 1)
-            for part in self.shown
-            if part.state == state
-        ]
+        return [self._part(part) for part in self.shown if part.state == state]
+
+    def _part(self, part: Stretch) -> Part:
+        """A stretch, as wide as shows it; the last of an instance, as wide as shows the instance."""
+        start_us, end_us = self._clip(part.start_us, part.end_us)
+        began_us = self._began_us.get(part.end_us)
+        if part.in_memory and began_us is not None:
+            left_us, right_us = self._clip(began_us, part.end_us, _INSTANCE_DOTS)
+            start_us, end_us = max(left_us, min(start_us, right_us - self.tick_us)), max(end_us, right_us)
+        return start_us, end_us
 
     @property
     def widens(self) -> bool:
-        """Whether a time in memory takes more of the picture than it lasts."""
-        return any(
-            part.in_memory and part.end_us < self.span[1] and part.end_us - part.start_us < _MEMORY_DOTS * self.tick_us
-            for part in self.shown
-        )
+        """Whether an instance takes more of the picture than it lasts."""
+        return any(end_us - start_us < _INSTANCE_DOTS * self.tick_us for _, start_us, end_us in self._lived)
 
     def crowds(self) -> list[tuple[float, str]]:
         """How many are inside, where there is room to write it."""
@@ -197,7 +202,7 @@ class LanePlan:
 
     def boards(self) -> list[Part]:
         """The whiteboard of each instance."""
-        return [self._clip(start_us, end_us, 4) for _, start_us, end_us in self._lived]
+        return [self._clip(start_us, end_us, _INSTANCE_DOTS) for _, start_us, end_us in self._lived]
 
     def wiped(self) -> list[int]:
         """When a whiteboard is wiped, where it is wide enough to show it."""
@@ -242,7 +247,7 @@ class LanePlan:
                 continue
             wide_us = (0.056 * len(text) + 0.1) * DOTS * self.tick_us
             start_us = min(float(max(at_us, self.span[0])), self.span[1] - wide_us)
-            if start_us >= free_us:
+            if start_us >= max(free_us, from_us):
                 found.append((start_us + 0.05 * DOTS * self.tick_us, text))
                 told, free_us = text, start_us + wide_us
         return found
@@ -287,7 +292,7 @@ def _notes(plan: RoomsPlan) -> list[str]:
     if any(_is_dense(apart(times, 2 * plan.tick_us), plan.span, plan.tick_us) for times in moments):
         notes.append("Where these are too many to tell apart, none is drawn.")
     if any(lane.widens for lane in plan.lanes):
-        notes.append("A shorter time in memory is drawn half a millimetre wide.")
+        notes.append("An instance is drawn at least a millimetre wide, however short its life.")
     if any(len(thinned(stay.life.stretches, plan.tick_us)) < len(stay.life.stretches) / 2 for stay in stays.objects):
         notes.append("Of states closer together than a dot the most awake is drawn.")
     return notes
