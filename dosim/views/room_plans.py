@@ -172,7 +172,8 @@ class LanePlan:
         began_us = self._began_us.get(part.end_us)
         if part.in_memory and began_us is not None:
             left_us, right_us = self._clip(began_us, part.end_us, _INSTANCE_DOTS)
-            start_us, end_us = max(left_us, min(start_us, right_us - self.tick_us)), max(end_us, right_us)
+            start_us += left_us - max(began_us, self.span[0])  # at the end of the picture it moves to the left
+            end_us = max(end_us, right_us)
         return start_us, end_us
 
     @property
