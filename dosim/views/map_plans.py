@@ -101,11 +101,12 @@ def plan_map(
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A flow's line on the map, `wide` points."""
+    """A flow's line on the map, `wide` points; `told` whether what was lost on it is marked here."""
 
     flow: Flow
     curve: Curve
     wide: float
+    told: bool = True
 
     @property
     def has_head(self) -> bool:
@@ -123,7 +124,7 @@ class Track:
         """Where something was lost, and how much: a call nearer to its caller, an answer nearer to where it came
         from."""
         for along, count in ((0.34, self.flow.lost), (0.78, self.flow.lost_back)):
-            if count:
+            if count and self.told:
                 x, y = self.curve.at(along)
                 if self.flow.start == self.flow.end:
                     x, y = x + 0.17, y - (0.13 if along < 0.5 else 0.27)  # beside its place

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 from dosim.views.flows import Site
-from dosim.views.labels import nearest
+from dosim.views.insets import Sheet, spread
+from dosim.views.labels import Box, nearest
 from dosim.views.map_plans import (
     CLIENT,
     CORNER_PT,
@@ -74,26 +75,45 @@ def world_map_svg(
     heading = title or plan.view.name
     if plan.empty:
         return empty_page(heading, plan.alt, plan.empty, width=width, dark=dark)
-    atlas = plan.atlas(width / PX)
+    whole = spread(plan, width / PX)
+    atlas = whole.whole.atlas
+    notes = wrapped(whole.notes(plan), width)
     high = round(atlas.height * PX)
     shown = keys(plan)
     rows, legend_high = legend([key.words for key in shown], [_key(key) for key in shown], width, _TOP + high + 4)
-    notes = wrapped(plan.notes, width)
     foot = _TOP + high + 8 + legend_high
     page = Page(heading, plan.alt, width=width, height=round(foot + NOTE * len(notes) + 6), dark=dark)
-    page.put(f'<svg y="{_TOP}" width="{width}" height="{high}" overflow="hidden">')
-    page.put(_relief(atlas.view, atlas.scale))
-    pen = _Pen(atlas)
-    tracks, sites = atlas.tracks(plan.ground), atlas.sites(plan.ground)
-    for element in (*map(pen.track, tracks), *map(pen.site, sites)):
-        page.put(element)
-    page.put(pen.losses(tracks))
-    page.put(pen.names(atlas.names(sites, tracks)))
-    page.put("</svg>")
+    page.put(_chart(whole.whole, 0, _TOP))
+    if whole.inset is not None and whole.frame is not None:
+        box, frame = whole.inset.box, whole.frame
+        page.put(_rect(frame, atlas, fill="none", opacity=0.7))
+        page.put(_rect(box, atlas, fill=PAPER, opacity=1))
+        page.put(_chart(whole.inset, box.left * PX, _TOP + (atlas.height - box.top) * PX))
+        page.put(_rect(box, atlas, fill="none", opacity=0.8))
     for row in rows:
         page.put(row)
     page.put(noted(notes, foot))
     return str(page)
+
+
+def _chart(sheet: Sheet, x: float, y: float) -> str:
+    """A map, cut off where it ends, whose upper left corner is there."""
+    atlas, pen = sheet.atlas, _Pen(sheet.atlas)
+    parts = [
+        _relief(atlas.view, atlas.scale),
+        *map(pen.track, sheet.tracks),
+        *map(pen.site, sheet.sites),
+        pen.losses(sheet.tracks),
+        pen.names(sheet.names),
+    ]
+    size = f'width="{number(atlas.width * PX)}" height="{number(atlas.height * PX)}"'
+    return f'<svg x="{number(x)}" y="{number(y)}" {size} overflow="hidden">{"".join(parts)}</svg>'
+
+
+def _rect(box: Box, atlas: Atlas, *, fill: str, opacity: float) -> str:
+    place = f'x="{number(box.left * PX)}" y="{number(_TOP + (atlas.height - box.top) * PX)}"'
+    size = f'width="{number((box.right - box.left) * PX)}" height="{number((box.top - box.bottom) * PX)}"'
+    return f'<rect {place} {size} fill="{fill}" stroke="{INK}" opacity="{opacity}"/>'
 
 
 @lru_cache(maxsize=8)

@@ -12,9 +12,10 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.views.figures import check_width, new_figure, theme_of
-from dosim.views.flows import Ground, Site
+from dosim.views.flows import Site
 from dosim.views.frames import NOTE_IN, TITLE_IN, empty_figure, on, wrapped, write_notes, write_title
-from dosim.views.labels import nearest
+from dosim.views.insets import Sheet, spread
+from dosim.views.labels import Box, nearest
 from dosim.views.map_plans import (
     CLIENT,
     CORNER_PT,
@@ -63,17 +64,20 @@ def world_map(
     plan = plan_map(source, region, at_us, start_us, end_us, title)
     if plan.empty:
         return empty_figure(plan.empty, width=width, dark=dark, title=title, what="map", theme=theme)
-    notes = wrapped(plan.notes, width)
     head_in = TITLE_IN if title else 0.0
     handles = [_handle(key, theme) for key in keys(plan)]
     rows = _rows(handles, width)
+    whole = spread(plan, width)
+    atlas = whole.whole.atlas
+    notes = wrapped(whole.notes(plan), width)
     foot_in = _LEGEND_IN * rows + NOTE_IN * len(notes) + 0.16
-    atlas = plan.atlas(width)
     figure = new_figure(width, head_in + atlas.height + foot_in, dark=dark, what="map")
     write_title(figure, title, theme)
     height = figure.get_size_inches()[1]
     axes = figure.add_axes((0, foot_in / height, 1, atlas.height / height))
-    _Chart(axes, atlas, theme).draw(plan.ground)
+    _Chart(axes, atlas, theme).draw(whole.whole)
+    if whole.inset is not None and whole.frame is not None:
+        _inset(axes, whole.inset, whole.frame, theme)
     _legend(figure, handles, rows, (foot_in - 0.05) / height, theme)
     write_notes(figure, notes, theme)
     figure.alt = plan.alt
@@ -84,6 +88,25 @@ def world_map(
 # -- drawing
 
 
+def _inset(axes: Any, inset: Sheet, frame: Box, theme: Theme) -> None:
+    """The inset on the map, and the frame round what it shows."""
+    axes.plot(*_box_lines(frame), color=theme.ink, linewidth=0.7, alpha=0.7, zorder=7)
+    box, (wide, high) = inset.box, (axes.get_xlim()[1], axes.get_ylim()[1])
+    place = (box.left / wide, box.bottom / high, (box.right - box.left) / wide, (box.top - box.bottom) / high)
+    small = axes.inset_axes(place, zorder=8)
+    _Chart(small, inset.atlas, theme).draw(inset)
+    small.set_axis_on()
+    small.set_facecolor(theme.paper)
+    small.set_xticks([])
+    small.set_yticks([])
+    for spine in small.spines.values():
+        spine.set(color=theme.ink, linewidth=0.9, alpha=0.8)
+
+
+def _box_lines(box: Box) -> tuple[list[float], list[float]]:
+    return [box.left, box.right, box.right, box.left, box.left], [box.bottom, box.bottom, box.top, box.top, box.bottom]
+
+
 @dataclass(slots=True)
 class _Chart:
     """The map under the pen, in inches."""
@@ -92,18 +115,16 @@ class _Chart:
     atlas: Atlas
     theme: Theme
 
-    def draw(self, ground: Ground) -> None:
+    def draw(self, sheet: Sheet) -> None:
         self.axes.set_xlim(0, self.atlas.width)
         self.axes.set_ylim(0, self.atlas.height)
         self.axes.set_axis_off()
         self._relief()
-        tracks = self.atlas.tracks(ground)
-        for track in tracks:
+        for track in sheet.tracks:
             self._track(track)
-        sites = self.atlas.sites(ground)
-        for site in sites:
+        for site in sheet.sites:
             self._site(site)
-        for name in self.atlas.names(sites, tracks):
+        for name in sheet.names:
             self._name(name)
 
     def _relief(self) -> None:

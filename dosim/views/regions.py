@@ -19,6 +19,9 @@ _LATITUDES: Final = (-60.0, 84.0)
 #: Degrees of longitude: the narrowest map on which coasts still tell where it is; that of one place alone.
 NARROWEST: Final = 44.0
 ALONE: Final = 60.0
+#: Degrees of longitude: the narrowest inset; a share of it left free round what it shows, for names.
+_CLOSEST: Final = 22.0
+_INSET_MARGIN: Final = 0.19
 #: A share of the picture left free round what is used.
 _MARGIN: Final = 0.12
 #: Degrees of longitude and latitude: what is used within these is one region, and the map zooms to it unless told.
@@ -111,6 +114,19 @@ def _fitted(west: float, south: float, east: float, north: float) -> View:
     if middle - wide / 2 >= 180:
         middle -= 360
     return View(middle - wide / 2, bottom, middle + wide / 2, min(bottom + high, 90.0), stretch)
+
+
+def framed(spots: Sequence[Spot], shape: float) -> View:
+    """A close view round these points, as high as `shape` times its width, for an inset."""
+    used = _bounds(spots)
+    assert used is not None
+    west, south, east, north = used
+    stretch = _stretched(south, north)
+    wide = max(
+        (east - west) / (1 - 2 * _INSET_MARGIN), (north - south) * stretch / (1 - 2 * _INSET_MARGIN) / shape, _CLOSEST
+    )
+    middle, centre, high = (west + east) / 2, (south + north) / 2, wide * shape / stretch
+    return View(middle - wide / 2, centre - high / 2, middle + wide / 2, centre + high / 2, stretch)
 
 
 def _stretched(south: float, north: float) -> float:

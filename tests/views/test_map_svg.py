@@ -15,12 +15,17 @@ from dosim import Simulation
 from dosim.geography import find_spot
 from dosim.trace import Trace
 from dosim.views import world_map, world_map_svg
+from dosim.views.insets import spread
+from dosim.views.labels import Box
 from dosim.views.map_plans import plan_map
 from dosim.views.regions import ALONE, NARROWEST, WORLD
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</title><script>alert(1)</script>&\"'\x00\x1b"
+
+
+CROWD = ("Frankfurt", "Tokyo", "New York", "London", "Paris", "Lagos", "Amsterdam")
 
 
 class Room(DurableObject):
@@ -243,3 +248,42 @@ def test_a_source_that_is_no_trace_is_refused() -> None:
     """
     with pytest.raises(TypeError, match="neither a simulation nor a trace"):
         world_map_svg(3)
+
+
+def test_a_crowded_europe_has_an_inset_on_a_wide_map() -> None:
+    """
+    Four close cities and three far away: each name is once in the picture, and none of the inset's stands outside it.
+    """
+    sim = world(*CROWD)
+    plan = plan_map(sim)
+    drawn = spread(plan, 11.0)
+
+    assert drawn.inset is not None and drawn.frame is not None
+    assert {"London", "Paris", "Frankfurt", "Amsterdam"} == {name.site.spot.name for name in drawn.inset.names}
+    assert {"Tokyo", "New York", "Lagos"} == {name.site.spot.name for name in drawn.whole.names}
+    room = Box(0, 0, drawn.inset.atlas.width, drawn.inset.atlas.height)
+    assert all(name.placed.box.outside(room) < 1e-9 for name in drawn.inset.names)
+    for site in drawn.inset.sites:
+        assert drawn.frame.holds(*drawn.whole.atlas.spot(site.spot))
+    said = texts(world_map_svg(sim, width=1056))
+    assert 1 == sum(text.startswith("London") for text in said)
+    assert "is drawn larger at the lower left." in " ".join(said)
+    assert "is drawn larger" in " ".join(text.get_text() for text in world_map(sim).texts)
+
+
+def test_no_inset_where_it_would_hide_or_not_help() -> None:
+    """
+    Not on a narrow map, not for two places, not over somebody in the southern Pacific, not on a part of the world.
+    """
+    whole, two = world(*CROWD), world("Frankfurt", "Tokyo", "New York", "London", "Lagos")
+
+    assert spread(plan_map(whole), 11.0).inset is not None
+    assert spread(plan_map(whole), 5.0).inset is None
+    assert spread(plan_map(two), 11.0).inset is None
+    assert spread(plan_map(whole, (-30, 30, 60, 70)), 11.0).inset is None
+    for place in ((-20.0, -130.0), (-40.0, -110.0)):
+        sim = world(*CROWD)
+        sim.client(place).fetch("https://a.example/")
+        sim.run(for_="5s")
+
+        assert spread(plan_map(sim), 11.0).inset is None
