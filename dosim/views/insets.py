@@ -21,8 +21,8 @@ _WIDE_ENOUGH_IN: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """A map with its places, lines and names, inches; `box` is where it stands on the map that it is an inset of."""
+class Plate:
+    """A map as drawn, with its places, lines and names, inches; `box` is where it stands on the map that it is an inset of."""
 
     atlas: Atlas
     sites: list[Site]
@@ -35,8 +35,8 @@ class Sheet:
 class Spread:
     """The map, and the inset if there is one, with the `frame` on the map round what it shows."""
 
-    whole: Sheet
-    inset: Sheet | None = None
+    whole: Plate
+    inset: Plate | None = None
     frame: Box | None = None
 
     def notes(self, plan: MapPlan) -> list[str]:
@@ -49,7 +49,7 @@ class Spread:
 def spread(plan: MapPlan, width: float) -> Spread:
     """The map, so many inches wide: with an inset of Europe if three of its places are in use and their names do not
     stand beside them, and nothing else needs the room."""
-    whole = _sheet(plan.atlas(width), plan.ground)
+    whole = _plate(plan.atlas(width), plan.ground)
     close = [site for site in whole.sites if _is_european(site)]
     if width < _WIDE_ENOUGH_IN or plan.view.wide < WORLD[2] - WORLD[0] or len(close) < _LEAST:
         return Spread(whole)
@@ -61,7 +61,7 @@ def spread(plan: MapPlan, width: float) -> Spread:
     view = framed([site.spot for site in close], high / wide)
     atlas = Atlas(view, wide / view.wide, whole.atlas.most_sent)
     shown = {site.spot.name for site in atlas.sites(plan.ground)}
-    inset = replace(_sheet(atlas, plan.ground, losses_of=shown), box=box)
+    inset = replace(_plate(atlas, plan.ground, losses_of=shown), box=box)
     if sum(name.placed.far for name in inset.names) >= far:
         return Spread(whole)  # it would be as crowded
     whole = _without(whole, shown)
@@ -70,15 +70,15 @@ def spread(plan: MapPlan, width: float) -> Spread:
     return Spread(whole, inset, Box(west, south, east, north))
 
 
-def _sheet(atlas: Atlas, ground: Ground, losses_of: set[str] | None = None) -> Sheet:
+def _plate(atlas: Atlas, ground: Ground, losses_of: set[str] | None = None) -> Plate:
     tracks = atlas.tracks(ground)
     if losses_of is not None:
         tracks = [replace(t, told={t.flow.start, t.flow.end} <= losses_of) for t in tracks]
     sites = atlas.sites(ground)
-    return Sheet(atlas, sites, tracks, atlas.names(sites, tracks))
+    return Plate(atlas, sites, tracks, atlas.names(sites, tracks))
 
 
-def _without(whole: Sheet, shown: set[str]) -> Sheet:
+def _without(whole: Plate, shown: set[str]) -> Plate:
     """The map without the names and losses that the inset shows."""
     tracks = [replace(t, told=not {t.flow.start, t.flow.end} <= shown) for t in whole.tracks]
     sites = [site for site in whole.sites if site.spot.name not in shown]
@@ -95,7 +95,7 @@ def _box(atlas: Atlas) -> Box:
     return Box(*atlas.at(west, south), *atlas.at(east, north))
 
 
-def _is_free(box: Box, whole: Sheet) -> bool:
+def _is_free(box: Box, whole: Plate) -> bool:
     """Whether no place, no name and no line is where the inset would stand."""
     names = [name.placed.box for name in whole.names if not _is_european(name.site)]
     points = [whole.atlas.spot(site.spot) for site in whole.sites]

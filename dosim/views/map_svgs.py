@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from dosim.views.flows import Site
-from dosim.views.insets import Sheet, spread
+from dosim.views.insets import Plate, spread
 from dosim.views.labels import Box, nearest
 from dosim.views.map_plans import (
     CLIENT,
@@ -96,15 +96,15 @@ def world_map_svg(
     return str(page)
 
 
-def _chart(sheet: Sheet, x: float, y: float) -> str:
+def _chart(plate: Plate, x: float, y: float) -> str:
     """A map, cut off where it ends, whose upper left corner is there."""
-    atlas, pen = sheet.atlas, _Pen(sheet.atlas)
+    atlas, pen = plate.atlas, _Pen(plate.atlas)
     parts = [
         _relief(atlas.view, atlas.scale),
-        *map(pen.track, sheet.tracks),
-        *map(pen.site, sheet.sites),
-        pen.losses(sheet.tracks),
-        pen.names(sheet.names),
+        *map(pen.track, plate.tracks),
+        *map(pen.site, plate.sites),
+        pen.losses(plate.tracks),
+        pen.names(plate.names),
     ]
     size = f'width="{number(atlas.width * PX)}" height="{number(atlas.height * PX)}"'
     return f'<svg x="{number(x)}" y="{number(y)}" {size} overflow="hidden">{"".join(parts)}</svg>'

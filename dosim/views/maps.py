@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dosim.views.figures import check_width, new_figure, theme_of
 from dosim.views.flows import Site
 from dosim.views.frames import NOTE_IN, TITLE_IN, empty_figure, on, wrapped, write_notes, write_title
-from dosim.views.insets import Sheet, spread
+from dosim.views.insets import Plate, spread
 from dosim.views.labels import Box, nearest
 from dosim.views.map_plans import (
     CLIENT,
@@ -55,7 +55,8 @@ def world_map(
     """A map of a simulation or trace: objects, clients, Workers, and the messages between them.
 
     region: "world", "fit" (what is used), or degrees (west, south, east, north), where west > east goes across the
-    Pacific; unless told, "fit" when all is in one part of the world. start_us, end_us: messages of this stretch;
+    Pacific; unless told, "fit" when all is in one part of the world; on a wide map of the world an inset shows a
+    crowded Europe larger. start_us, end_us: messages of this stretch;
     at_us: what was under way and who was in memory at this moment. `width` is in inches. Raises TypeError for a source
     that is no trace and ValueError that names the argument and the fix.
     """
@@ -88,7 +89,7 @@ def world_map(
 # -- drawing
 
 
-def _inset(axes: Any, inset: Sheet, frame: Box, theme: Theme) -> None:
+def _inset(axes: Any, inset: Plate, frame: Box, theme: Theme) -> None:
     """The inset on the map, and the frame round what it shows."""
     axes.plot(*_box_lines(frame), color=theme.ink, linewidth=0.7, alpha=0.7, zorder=7)
     box, (wide, high) = inset.box, (axes.get_xlim()[1], axes.get_ylim()[1])
@@ -115,16 +116,16 @@ class _Chart:
     atlas: Atlas
     theme: Theme
 
-    def draw(self, sheet: Sheet) -> None:
+    def draw(self, plate: Plate) -> None:
         self.axes.set_xlim(0, self.atlas.width)
         self.axes.set_ylim(0, self.atlas.height)
         self.axes.set_axis_off()
         self._relief()
-        for track in sheet.tracks:
+        for track in plate.tracks:
             self._track(track)
-        for site in sheet.sites:
+        for site in plate.sites:
             self._site(site)
-        for name in sheet.names:
+        for name in plate.names:
             self._name(name)
 
     def _relief(self) -> None:

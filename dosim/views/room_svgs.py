@@ -45,7 +45,7 @@ from dosim.views.svg_marks import (
 _LEFT, _RIGHT, _TOP, _DEPLOYS, _TICKS = 182, 24, 30, 16, 24
 _LANE: Final = LANE_IN * PX
 #: State -> the line of paper along a bar that tells it without colour: width and dashes in pixels, and how it ends.
-_TEXTURES: Final = {
+TEXTURES: Final = {
     "starting": ((2.0, (4.0, 3.0), ""),),
     "held": ((21.0, (1.2, 4.3), ""), (2.0, (), "")),
     "hibernated": ((3.4, (0.1, 6.0), ' stroke-linecap="round"'),),
@@ -214,7 +214,7 @@ class _Lane:
 def _textured(state: str, path: str) -> str:
     """Lines of paper along bars, for a state that has them."""
     found = []
-    for wide, dashes, end in _TEXTURES.get(state, ()) if path else ():
+    for wide, dashes, end in TEXTURES.get(state, ()) if path else ():
         dash = f' stroke-dasharray="{" ".join(map(number, dashes))}"' if dashes else ""
         found.append(f'<path d="{path}" stroke="{PAPER}" stroke-width="{wide:g}"{dash}{end}/>')
     return "".join(found)

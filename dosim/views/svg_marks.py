@@ -9,7 +9,7 @@ from typing import Final
 
 from dosim.views.svg import BLUE, EDGE, LETTER, Page, said
 
-#: Pixels and points an inch, and the pixels of a point.
+#: Pixels an inch, and pixels a point.
 PX: Final = 96
 PT_PX: Final = 96 / 72
 #: Colours that follow the page, and the ink that stands on bright colours.

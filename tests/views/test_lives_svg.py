@@ -13,6 +13,7 @@ from dosim import Simulation
 from dosim.trace import Trace
 from dosim.views import lives, lives_svg
 from dosim.views.room_plans import BOARD_COLOUR, DRAWERS_COLOUR, STATES, plan_rooms
+from dosim.views.room_svgs import TEXTURES
 from dosim.workers import DurableObject, js
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -100,12 +101,10 @@ def test_states_are_told_apart_without_colour() -> None:
     """
     Those that the Figure hatches have lines of paper, each its own; the others differ by being alone without one.
     """
-    from dosim.views.room_svgs import _TEXTURES
-
     hatched = {state for state, look in STATES.items() if look.hatch}
 
-    assert hatched == set(_TEXTURES)
-    assert len(hatched) == len(set(_TEXTURES.values()))
+    assert hatched == set(TEXTURES)
+    assert len(hatched) == len(set(TEXTURES.values()))
 
 
 def test_a_short_life_is_seen_in_a_long_picture() -> None:

@@ -17,7 +17,7 @@ from dosim.trace import Trace
 from dosim.views import world_map, world_map_svg
 from dosim.views.insets import spread
 from dosim.views.labels import Box
-from dosim.views.map_plans import plan_map
+from dosim.views.map_plans import INKS, plan_map
 from dosim.views.regions import ALONE, NARROWEST, WORLD
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
@@ -114,9 +114,10 @@ def test_looks_differ_without_colour(three: Simulation) -> None:
     Each kind of line has dashes of its own, each kind of place a shape or a ring.
     """
     root = ET.fromstring(world_map_svg(three))
-    shapes = {(path.get("d") or "")[:6] for path in root.iter(f"{SVG}path") if path.get("transform")}
+    shapes = {path.get("d") for path in root.iter(f"{SVG}path") if "scale" in (path.get("transform") or "")}
 
-    assert 3 <= len(shapes)
+    assert len(INKS) == len({ink.dash for ink in INKS.values()})
+    assert 3 == len(shapes)  # a square for objects, a circle for clients and Workers, a cross for what was lost
 
 
 def test_one_moment_has_what_is_under_way(three: Simulation) -> None:
