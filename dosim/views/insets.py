@@ -22,7 +22,7 @@ _WIDE_ENOUGH_IN: Final = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """A map as drawn, with its places, lines and names, inches; `box` is where it stands on the map that it is an inset of."""
+    """A map's places, lines and names, inches; `box` is where it stands on the map that it is an inset of."""
 
     atlas: Atlas
     sites: list[Site]

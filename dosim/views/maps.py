@@ -56,9 +56,9 @@ def world_map(
 
     region: "world", "fit" (what is used), or degrees (west, south, east, north), where west > east goes across the
     Pacific; unless told, "fit" when all is in one part of the world; on a wide map of the world an inset shows a
-    crowded Europe larger. start_us, end_us: messages of this stretch;
-    at_us: what was under way and who was in memory at this moment. `width` is in inches. Raises TypeError for a source
-    that is no trace and ValueError that names the argument and the fix.
+    crowded Europe larger. start_us, end_us: messages of this stretch; at_us: what was under way and who was in memory
+    at this moment. `width` is in inches. Raises TypeError for a source that is no trace and ValueError that names the
+    argument and the fix.
     """
     check_width(width, "map", 5)
     theme = theme_of(dark)
