@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, hypot, pi, sin
+from math import cos, hypot, inf, pi, sin
 from typing import Final
 
 #: Distances from the point's edge to the label's nearest side that are tried, inches.
@@ -36,6 +37,11 @@ class Box:
     def holds(self, x: float, y: float) -> bool:
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
+    def meets(self, other: Box) -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.bottom < other.top and other.bottom < self.top
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -64,24 +70,37 @@ def place(
 ) -> list[Placed]:
     """A place for each label, in the given order: off the others and `taken`, if possible off the `points` of lines."""
     solid = [*taken, *(Box(w.x - w.radius, w.y - w.radius, w.x + w.radius, w.y + w.radius) for w in wanted)]
+    ordered = sorted(points)
     placed: list[Placed] = []
     for label in wanted:
-        placed.append(_best(label, whole, [*solid, *(other.box for other in placed)], points))
+        placed.append(_best(label, whole, [*solid, *(other.box for other in placed)], ordered))
     for _ in range(_ROUNDS):
+        before = list(placed)
         for at, label in enumerate(wanted):
             others = [other.box for number, other in enumerate(placed) if number != at]
-            placed[at] = _best(label, whole, [*solid, *others], points)
+            placed[at] = _best(label, whole, [*solid, *others], ordered)
+        if placed == before:
+            break
     return placed
 
 
 def _best(label: Wanted, whole: Box, solid: Sequence[Box], points: Sequence[tuple[float, float]]) -> Placed:
+    """The place of least cost, of `points` in order of x."""
     best, least = None, float("inf")
     for ring, reach in enumerate(_REACHES):
         if least < ring * 0.35:
             break
+        out_x, out_y = label.radius + reach + label.wide, label.radius + reach + label.high
+        around = Box(label.x - out_x, label.y - out_y, label.x + out_x, label.y + out_y)
+        near = [other for other in solid if around.meets(other)]
         for turn in range(_DIRECTIONS):
-            box = _beside(label, 2 * pi * turn / _DIRECTIONS, reach)
-            cost = ring * 0.35 + _DISLIKE[turn] + _cost(box, whole, solid, points)
+            cost = ring * 0.35 + _DISLIKE[turn]
+            if cost >= least:
+                continue
+            box = _beside(label, turn, reach)
+            cost += 120 * sum(box.overlap(other) for other in near if box.meets(other)) + 400 * box.outside(whole)
+            if cost < least:
+                cost += 0.09 * _crossed(box, points)
             if cost < least:
                 best, least = Placed(box, reach > 0.2), cost
     assert best is not None
@@ -92,19 +111,22 @@ def _best(label: Wanted, whole: Box, solid: Sequence[Box], points: Sequence[tupl
 _DISLIKE: Final = tuple(0.1 * (1 - cos(2 * pi * turn / _DIRECTIONS)) / 2 + 0.02 * (turn % 2) for turn in range(16))
 
 
-def _beside(label: Wanted, angle: float, reach: float) -> Box:
+_TURNS: Final = tuple((cos(2 * pi * turn / _DIRECTIONS), sin(2 * pi * turn / _DIRECTIONS)) for turn in range(16))
+
+
+def _beside(label: Wanted, turn: int, reach: float) -> Box:
     """The label's box in a direction from its point, its nearest side `reach` away from the mark."""
     away = label.radius + reach
-    x, y = label.x + away * cos(angle), label.y + away * sin(angle)
-    left = x - label.wide * (1 - cos(angle)) / 2
-    bottom = y - label.high * (1 - sin(angle)) / 2
+    across, up = _TURNS[turn]
+    left = label.x + away * across - label.wide * (1 - across) / 2
+    bottom = label.y + away * up - label.high * (1 - up) / 2
     return Box(left, bottom, left + label.wide, bottom + label.high)
 
 
-def _cost(box: Box, whole: Box, solid: Sequence[Box], points: Sequence[tuple[float, float]]) -> float:
-    hard = sum(box.overlap(other) for other in solid)
-    crossed = sum(box.holds(x, y) for x, y in points)
-    return 120 * hard + 400 * box.outside(whole) + 0.09 * crossed
+def _crossed(box: Box, points: Sequence[tuple[float, float]]) -> int:
+    """How many points a box holds, of points in order of x."""
+    first, last = bisect_left(points, (box.left, -inf)), bisect_right(points, (box.right, inf))
+    return sum(box.bottom <= y <= box.top for _, y in points[first:last])
 
 
 def nearest(box: Box, x: float, y: float) -> tuple[float, float, float]:

@@ -1,12 +1,13 @@
 """Light SVG charts, written by hand: for pictures that are redrawn while somebody moves a slider.
 
-A `Sheet` is one chart: axes, curves, marks, a legend on the right. It has `role="img"`, a `<title>` that says what it
-shows, and a `<desc>` with the rest. Colours follow the page (`prefers-color-scheme`, JupyterLab, Sphinx themes) unless
-`dark` says otherwise.
+A `Page` is one picture with `role="img"`, a `<title>` that says what it shows, and a `<desc>` with the rest. Colours
+follow the page that shows it (`prefers-color-scheme`, JupyterLab, Sphinx themes) unless `dark` says otherwise. A
+`Sheet` is a page with one chart: axes, curves, marks, a legend on the right.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,18 +15,27 @@ from math import isfinite, log10
 from typing import Final
 
 from dosim.views.figures import check_page, check_title
+from dosim.views.frames import on
 from dosim.views.style import DARK, LIGHT, Theme
 
+#: The colour that is another on dark paper.
+BLUE: Final = "#0072B2"
+#: Characters that no XML may hold.
+_FORBIDDEN: Final = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
 #: Pixels: a letter of the small type, and what surrounds the axes.
-_LETTER: Final = 6.1
-_TOP, _BOTTOM, _GAP, _EDGE = 34, 26, 12, 10
+LETTER: Final = 6.1
+_TOP, _BOTTOM, _GAP, EDGE = 34, 26, 12, 10
 _LEGEND_LINE: Final = 18
+#: Pixels: a narrower or lower picture would hold nothing.
+_LEAST: Final = 360
+_LEAST_HEIGHT: Final = 120
 
 
 def _variables(theme: Theme) -> str:
     return (
         f"--dosim-paper:{theme.paper};--dosim-ink:{theme.ink};--dosim-faint:{theme.faint};"
-        f"--dosim-ghost:{'#8A8F98' if theme is DARK else '#8C8C8C'}"
+        f"--dosim-ghost:{'#8A8F98' if theme is DARK else '#8C8C8C'};--dosim-lane:{theme.object_lane};"
+        f"--dosim-blue:{on(theme, BLUE)}"
     )
 
 
@@ -74,13 +84,46 @@ class Entry:
     dashes: tuple[float, ...] = ()
 
 
-class Sheet:
+def said(text: str) -> str:
+    """Text as SVG may hold it: escaped, with a replacement for characters that XML does not allow."""
+    return escape(_FORBIDDEN.sub("\ufffd", text))
+
+
+class Page:
+    """One picture, in pixels: its title, its words for those who cannot see it, and the elements put on it."""
+
+    def __init__(self, title: str, about: str, *, width: int, height: int, dark: bool | None = None) -> None:
+        check_page(dark)
+        self.width, self.height = width, height
+        self._title, self._about, self._dark = title, about, dark
+        self._parts: list[str] = []
+
+    def put(self, element: str) -> None:
+        self._parts.append(element)
+
+    def __str__(self) -> str:
+        kind = {None: "dosim-auto", True: "dosim-dark", False: "dosim-light"}[self._dark]
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="dosim-chart {kind}" width="{self.width}"'
+            f' height="{self.height}" viewBox="0 0 {self.width} {self.height}">'
+            f"<title>{said(self._title)}</title><desc>{said(self._about)}</desc>{STYLE}"
+            f'<rect width="100%" height="100%" fill="var(--dosim-paper)"/>'
+            f'<text class="h" x="{EDGE}" y="20">{said(self._fitting(self._title))}</text>'
+        )
+        return head + "".join(self._parts) + "</svg>"
+
+    def _fitting(self, text: str) -> str:
+        most = int((self.width - 2 * EDGE) / 7.2)
+        return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+class Sheet(Page):
     """One chart. Sizes are in pixels; `x` and `y` are the limits of the axes; ticks are (where, words)."""
 
     def __init__(
         self,
         title: str,
-        said: str,
+        about: str,
         *,
         x: tuple[float, float],
         y: tuple[float, float],
@@ -92,17 +135,16 @@ class Sheet:
         height: int = 230,
         dark: bool | None = None,
     ) -> None:
-        self.width, self.height = checked_size(width, height)
-        self._title, self._said, self._dark = title, said, dark
+        width, height = checked_size(width, height)
+        super().__init__(title, about, width=width, height=height, dark=dark)
         words = max((len(words) for _, words in y_ticks), default=0)
-        self.left = _EDGE + words * _LETTER + 4
+        self.left = EDGE + words * LETTER + 4
         side = max((len(entry.words) for entry in legend), default=0)
-        self.right = self.width - _EDGE - (side * _LETTER + 26 + _GAP if legend else 4)
+        self.right = self.width - EDGE - (side * LETTER + 26 + _GAP if legend else 4)
         self.right = max(self.right, self.left + 80)
         self.top, self.bottom = _TOP, max(self.height - _BOTTOM, _TOP + 20)
         self._x = _scale(x, (self.left, self.right), log=log)
         self._y = _scale(y, (self.bottom, self.top), log=False)
-        self._parts: list[str] = []
         self._grid(x_ticks, y_ticks)
         self._legend(legend)
 
@@ -111,14 +153,14 @@ class Sheet:
         for at, words in y_ticks:
             y = self._y(at)
             put(f'<path class="g" d="M{self.left:.1f} {y:.1f}H{self.right:.1f}"/>')
-            put(f'<text x="{self.left - 5:.1f}" y="{y + 4:.1f}" text-anchor="end">{escape(words)}</text>')
+            put(f'<text x="{self.left - 5:.1f}" y="{y + 4:.1f}" text-anchor="end">{said(words)}</text>')
         free = -1.0
         for at, words in x_ticks:
             x = self._x(at)
             put(f'<path class="g" d="M{x:.1f} {self.top}V{self.bottom}"/>')
-            half = len(words) * _LETTER / 2
+            half = len(words) * LETTER / 2
             if x - half > free and x + half <= self.width:
-                put(f'<text x="{x:.1f}" y="{self.bottom + 16}" text-anchor="middle">{escape(words)}</text>')
+                put(f'<text x="{x:.1f}" y="{self.bottom + 16}" text-anchor="middle">{said(words)}</text>')
                 free = x + half + 4
 
     def _legend(self, legend: Sequence[Entry]) -> None:
@@ -132,7 +174,7 @@ class Sheet:
                 put(f'<path d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
             elif entry.mark:
                 put(f'<path {_stroke(entry)} d="M{x:.1f} {y:.1f}h18"/>')
-            put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{escape(entry.words)}</text>')
+            put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{said(entry.words)}</text>')
 
     def curve(self, points: Points, entry: Entry, *, steps: bool = False) -> None:
         """A line through points in order of x, or steps that hold until the next point. Nothing for no points."""
@@ -165,34 +207,19 @@ class Sheet:
         return min(max(self._x(x), self.left), self.right)
 
     def _path(self, points: Points, *, steps: bool) -> str:
-        said: list[str] = []
+        path: list[str] = []
         x_of, y_of = self._x, self._y
         left, right, top = self.left, self.right, self.top
         for x, y in points:
             at = min(max(x_of(x), left), right)
             to = max(y_of(y), top)
-            if not said:
-                said.append(f"M{at:.1f} {to:.1f}")
+            if not path:
+                path.append(f"M{at:.1f} {to:.1f}")
             elif steps:
-                said.append(f"H{at:.1f}V{to:.1f}")
+                path.append(f"H{at:.1f}V{to:.1f}")
             else:
-                said.append(f"L{at:.1f} {to:.1f}")
-        return "".join(said)
-
-    def __str__(self) -> str:
-        kind = {None: "dosim-auto", True: "dosim-dark", False: "dosim-light"}[self._dark]
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="dosim-chart {kind}" width="{self.width}"'
-            f' height="{self.height}" viewBox="0 0 {self.width} {self.height}">'
-            f"<title>{escape(self._title)}</title><desc>{escape(self._said)}</desc>{STYLE}"
-            f'<rect width="100%" height="100%" fill="var(--dosim-paper)"/>'
-            f'<text class="h" x="{_EDGE}" y="20">{escape(self._fitting(self._title))}</text>'
-        )
-        return head + "".join(self._parts) + "</svg>"
-
-    def _fitting(self, text: str) -> str:
-        most = int((self.width - 2 * _EDGE) / 7.2)
-        return text if len(text) <= most else f"{text[: most - 1]}…"
+                path.append(f"L{at:.1f} {to:.1f}")
+        return "".join(path)
 
 
 def check_chart(width: int, height: int, dark: bool | None, title: str) -> None:
@@ -203,13 +230,25 @@ def check_chart(width: int, height: int, dark: bool | None, title: str) -> None:
 
 
 def checked_size(width: int, height: int) -> tuple[int, int]:
-    """Pixels of a chart. Raises TypeError for what is no number, ValueError for a chart that would hold nothing."""
-    for name, value, least in (("width", width, 360), ("height", height, 120)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-            raise TypeError(f"{name}={value!r} is no number of pixels: give at least {least}.")
-    if width < 360 or height < 120:
-        raise ValueError(f"width={width!r}, height={height!r}: give at least 360 by 120 pixels.")
+    """Pixels of a chart. Raises ValueError for one that would hold nothing, TypeError for what is no number."""
+    for name, value, least in (("width", width, _LEAST), ("height", height, _LEAST_HEIGHT)):
+        _check_number(name, value, least)
+    if width < _LEAST or height < _LEAST_HEIGHT:
+        raise ValueError(f"width={width!r}, height={height!r}: give at least {_LEAST} by {_LEAST_HEIGHT} pixels.")
     return width, height
+
+
+def checked_width(width: int) -> int:
+    """Pixels of a picture whose height follows from what it shows. Raises as `checked_size`."""
+    _check_number("width", width, _LEAST)
+    if width < _LEAST:
+        raise ValueError(f"width={width!r}: give at least {_LEAST} pixels.")
+    return width
+
+
+def _check_number(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise TypeError(f"{name}={value!r} is no number of pixels: give at least {least}.")
 
 
 def _shape(entry: Entry, x: float, y: float) -> str:

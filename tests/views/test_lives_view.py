@@ -13,7 +13,7 @@ from dosim import Simulation
 from dosim.trace import Stretch, Trace
 from dosim.views import lives
 from dosim.views.figures import save_png
-from dosim.views.rooms import size_text
+from dosim.views.room_plans import size_text
 from dosim.views.stays import MOST_OBJECTS, apart, read_stays, thinned
 from dosim.workers import DurableObject, Response, WorkerEntrypoint, js
 

@@ -13,7 +13,7 @@ from dosim.views import world_map
 from dosim.views.figures import save_png
 from dosim.views.flows import read_ground, spot_of
 from dosim.views.labels import Box, Wanted, place
-from dosim.views.maps import WORLD
+from dosim.views.regions import WORLD
 from dosim.workers import DurableObject, Response, WorkerEntrypoint, js
 
 TEN = ("Tokyo", "Sydney", "London", "Paris", "Frankfurt", "New York", "São Paulo", "Lagos", "Mumbai", "Los Angeles")
