@@ -2,6 +2,7 @@
 // is written as one ES module (`page.py`), without dependencies. What `data` is, `data.py` beside this file says. Times are
 // microseconds of simulated time; "view time" is the same with quiet stretches cut short. Texts from the trace reach
 // the page as text only, never as markup.
+import { hostIsDark, onHostTheme } from "./host.js";
 import { lanesOf, MOST_LANES } from "./lanes.js";
 import { drawPlaces, drawWorld, inColumns, onMap, viewOf } from "./places.js";
 import { sentencesOf } from "./sentences.js";
@@ -10,15 +11,6 @@ import { along, decode, eventsOf, lower, upper, warpOf } from "./trace.js";
 import { clock, duration, icon, make, short } from "./words.js";
 
 const LINGER_S = 0.45, CROSS_S = 2.2, ROWS = 25; // seconds that an arrival and a loss stay in sight; rows of a page of the table
-
-function hostIsDark() {
-  const b = document.body ? document.body.dataset : {}, h = document.documentElement;
-  if (b.jpThemeLight) return b.jpThemeLight === "false"; // JupyterLab, Notebook 7
-  if (b.vscodeThemeKind) return /dark|high-contrast$/.test(b.vscodeThemeKind); // VS Code
-  const theme = h.getAttribute("theme") || h.dataset.theme; // Colab, Sphinx themes
-  if (theme === "dark" || theme === "light") return theme === "dark";
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
 
 /**
  * Put a player into an element. Options: `dark` (true, false, or null: as the page around is), `t_us`, `onTime(t_us, final)`,
@@ -569,11 +561,7 @@ export function mount(root, data, options = {}) {
   let laidOut = 0;
   const sized = new ResizeObserver(() => { if (root.clientWidth !== laidOut) { laidOut = root.clientWidth; layOut(); } });
   sized.observe(root);
-  const themed = new MutationObserver(() => { if (dark !== (options.dark ?? hostIsDark())) layOut(); });
-  themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "theme"] });
-  if (document.body) themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
-  const scheme = matchMedia("(prefers-color-scheme: dark)"), rescheme = () => layOut();
-  scheme.addEventListener("change", rescheme);
+  const unthemed = onHostTheme(() => { if (dark !== (options.dark ?? hostIsDark())) layOut(); });
   document.addEventListener("visibilitychange", wake);
 
   function destroy() {
@@ -581,8 +569,8 @@ export function mount(root, data, options = {}) {
     destroyed = true; playing = false;
     if (frame) cancelAnimationFrame(frame);
     clearTimeout(timer);
-    for (const observer of [seen, sized, themed]) observer.disconnect();
-    scheme.removeEventListener("change", rescheme);
+    for (const observer of [seen, sized]) observer.disconnect();
+    unthemed();
     document.removeEventListener("visibilitychange", wake);
   }
 
