@@ -4,7 +4,7 @@
 // the page as text only, never as markup.
 import { hostIsDark, onHostTheme } from "./host.js";
 import { lanesOf, MOST_LANES } from "./lanes.js";
-import { drawPlaces, drawWorld, inColumns, onMap, viewOf } from "./places.js";
+import { drawPlaces, drawWorld, edgeOf, inColumns, onMap, viewOf } from "./places.js";
 import { sentencesOf } from "./sentences.js";
 import { COLOURS, FONT, KIND_LOOKS, STATE_LOOKS, cross, glyph, notYet, outline, square } from "./shapes.js";
 import { along, decode, eventsOf, lower, upper, warpOf } from "./trace.js";
@@ -112,7 +112,7 @@ export function mount(root, data, options = {}) {
     }
     context.font = `11px ${FONT}`;
     const measure = (text) => context.measureText(text).width;
-    if (columns) { view = null; scene = inColumns(data, width, height); } else { view = viewOf(data.places, width, height, whole); scene = onMap(data, view, width, height, measure); }
+    if (columns) { view = null; scene = inColumns(data, width, height); } else { view = viewOf(data.places, width, height - edgeOf(data), whole); scene = onMap(data, view, width, height, measure); }
     worldButton.hidden = columns || (view && view.world && !whole); columnsButton.hidden = !data.map;
     worldButton.setAttribute("aria-pressed", String(whole)); columnsButton.setAttribute("aria-pressed", String(columns));
     ways.clear();
