@@ -14,8 +14,8 @@ from typing import Any, Final
 from dosim.trace.files import writing
 from dosim.views.player.data import MOST_MESSAGES, player_data
 
-#: Pixels of a page about 980 wide, as a frame has them until the page has told its own: all but what follows, a title, a
-#: note, the map, what is around the lanes, and one lane, of which so many are shown at most.
+#: Pixels of a page about 980 wide, which a frame has until the page has told its own: all but what follows, a title,
+#: a note, the map, what is around the lanes, and one lane, of which so many are shown at most.
 _REST_PX: Final = 208
 _TITLE_PX: Final = 24
 _NOTE_PX: Final = 23
