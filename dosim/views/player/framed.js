@@ -2,16 +2,18 @@
 // By messages it tells how high it is, {dosimHeight}, and is told whether it is dark around, {dosimDark}; `around.js`
 // is the other side. Where nobody answers, the frame stays as high as it is and has the reader's own setting.
 
-const SHRINKS_PX = 40; // a frame that is higher than its page by less stays: what stands below would jump at every step
+// A frame grows as soon as its page does, and shrinks when its width changes or by more than this: the room that the
+// sentences of a request took stays, since what stands below would jump at every step.
+const SHRINKS_PX = 280;
 
 export function framed(page, followsTheme) {
   if (window.parent === window) return;
-  let told = 0;
+  let told = { width: 0, height: 0 };
   const tell = () => {
-    const height = Math.ceil(page.getBoundingClientRect().height);
-    if (height <= told && height > told - SHRINKS_PX) return;
-    told = height;
-    window.parent.postMessage({ dosimHeight: height }, "*");
+    const { width, height } = page.getBoundingClientRect(), wanted = Math.ceil(height);
+    if (width === told.width && wanted <= told.height && wanted > told.height - SHRINKS_PX) return;
+    told = { width, height: wanted };
+    window.parent.postMessage({ dosimHeight: wanted }, "*");
   };
   tell(); // at once: out of sight a browser does not observe
   new ResizeObserver(tell).observe(page);
