@@ -167,10 +167,12 @@ def test_the_frame_follows_the_theme_and_is_as_high_as_its_page(open_lesson: Ope
         )
         inside.locator(f".dosim-player[data-theme={theme.lower()}]").wait_for()
         seen.append(inside.locator("html").evaluate("(html) => getComputedStyle(html).colorScheme"))
+    width_px, map_px = frame.bounding_box()["width"], inside.locator(".dosim-map").bounding_box()["width"]
     high_px, page_px = frame.bounding_box()["height"], inside.locator("main").bounding_box()["height"]
 
     assert ["dark", "light"] == seen
     assert 0 <= high_px - page_px < 40
+    assert 0 <= width_px - map_px < 40
 
 
 def test_the_widget_is_in_step_with_the_kernel(open_lesson: Open) -> None:

@@ -65,7 +65,7 @@ export function mount(root, data, options = {}) {
   const context = map.getContext("2d");
 
   // -- state
-  let dark = false, css = {}, ratio = 1, width = 0, height = 0, laneHeight = 0;
+  let dark = false, css = {}, ratio = 1, laidOut = 0, width = 0, height = 0, laneHeight = 0;
   let whole = false, columns = !data.map || data.places.length < 2, scene = null, view = null, base = null;
   let zoom = 0, playing = false, visible = true, frame = 0, last = 0, timer = 0, cursor = -1, focus = null, picked = 0, shownObject = "", firstLane = 0;
   let t = Math.max(from, Math.min(to, options.t_us ?? from)), drawWanted = false, destroyed = false, page = 0;
@@ -101,7 +101,8 @@ export function mount(root, data, options = {}) {
   function layOut() {
     if (destroyed) return;
     theme();
-    width = Math.max(280, root.clientWidth - 20);
+    laidOut = root.clientWidth;
+    if (laidOut || !width) width = Math.max(280, laidOut - 20); // hidden, as a page is while its theme loads, it has no width
     ratio = window.devicePixelRatio || 1;
     const wanted = columns ? Math.max(200, Math.min(460, 60 + 44 * mostInColumn())) : Math.max(240, Math.min(460, width * 0.47));
     height = Math.round(options.height ?? wanted);
@@ -558,8 +559,7 @@ export function mount(root, data, options = {}) {
   const wake = () => { if (!document.hidden && visible) go(); };
   const seen = new IntersectionObserver((entries) => { visible = entries[entries.length - 1].isIntersecting; wake(); });
   seen.observe(map);
-  let laidOut = 0;
-  const sized = new ResizeObserver(() => { if (root.clientWidth !== laidOut) { laidOut = root.clientWidth; layOut(); } });
+  const sized = new ResizeObserver(() => { if (root.clientWidth !== laidOut) layOut(); });
   sized.observe(root);
   const unthemed = onHostTheme(() => { if (dark !== (options.dark ?? hostIsDark())) layOut(); });
   document.addEventListener("visibilitychange", wake);
@@ -576,7 +576,6 @@ export function mount(root, data, options = {}) {
 
   setPace();
   layOut();
-  laidOut = root.clientWidth;
   seek(t);
   return {
     seek, play, pause, step, pick, destroy, stats,
