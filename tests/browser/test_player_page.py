@@ -440,6 +440,22 @@ def test_the_frame_is_as_high_as_its_page(tab: Open, short: Simulation) -> None:
     assert other == [other[0]] * 3 and other[0] < 450
 
 
+def test_the_frame_may_be_there_before_the_script(tab: Open, short: Simulation) -> None:
+    """A page that loads slowly runs the script when the frame has long told its height: then it is asked again."""
+    page = tab(color_scheme="light")
+    page.set_content("<!doctype html><html data-theme=dark><body></body></html>")
+    html, script = player(short)._repr_html_().split("\n<script>")
+    page.evaluate(ADD, html)
+    shown = page.locator("iframe").content_frame
+    shown.locator(".dosim-player[data-theme=light]").wait_for()
+    page.evaluate(ADD, f"<script>{script}")
+    shown.locator(".dosim-player[data-theme=dark]").wait_for()
+    page.wait_for_timeout(200)
+    gap = page.locator("iframe").bounding_box()["height"] - shown.locator("main").bounding_box()["height"]
+
+    assert 0 <= gap < 1
+
+
 def test_the_frame_keeps_the_room_of_sentences(tab: Open, short: Simulation) -> None:
     """The first step adds room for what a request did; steps to others, of which less is told, take none of it away."""
     page = tab()

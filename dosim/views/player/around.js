@@ -3,10 +3,11 @@
 import { hostIsDark, onHostTheme } from "./host.js";
 
 const MOST_PX = 3000;
+const send = (frame, data) => frame.contentWindow && frame.contentWindow.postMessage(data, "*");
 
 if (!window.dosimFrames) {
   window.dosimFrames = () => [...document.querySelectorAll("iframe.dosim-frame")];
-  const tell = (frame) => frame.contentWindow && frame.contentWindow.postMessage({ dosimDark: hostIsDark() }, "*");
+  const tell = (frame) => send(frame, { dosimDark: hostIsDark() });
   addEventListener("message", ({ source, data }) => {
     const frame = data && data.dosimHeight > 0 && window.dosimFrames().find((each) => each.contentWindow === source);
     if (!frame) return;
@@ -15,3 +16,4 @@ if (!window.dosimFrames) {
   });
   onHostTheme(() => window.dosimFrames().forEach(tell));
 }
+window.dosimFrames().forEach((frame) => send(frame, { dosimDark: hostIsDark(), dosimAsks: true })); // who was there before this
