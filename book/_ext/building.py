@@ -19,7 +19,15 @@ CASES = ROOT / "tests" / "conformance"
 #: The notebooks of the course, in the order of their numbers.
 PATTERN = "[01]*.ipynb"
 #: Files that programs of the book run, or that its tables are made from.
-SOURCES = ("dosim/**/*.py", "dosim/**/*.json", "dosim/**/*.jsonc", "tests/conformance/**/*.json", "book/_ext/*.py")
+SOURCES = (
+    "dosim/**/*.py",
+    "dosim/**/*.js",
+    "dosim/**/*.css",
+    "dosim/**/*.json",
+    "dosim/**/*.jsonc",
+    "tests/conformance/**/*.json",
+    "book/_ext/*.py",
+)
 
 
 @cache

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dosim.explain import Story
+from dosim.export.sources import exported
 from dosim.export.turns import Turn, Turns, lanes
 from dosim.trace import Segment, Trace, partition
 from dosim.trace.kinds import ONE_WAY
 from dosim.trace.records import RawRecord
 from dosim.trace.words import counted, last_line
-from dosim.views.figures import trace_of
 
 Event = dict[str, object]
 
@@ -32,15 +32,16 @@ _MOMENTS: Final = frozenset("fault lost evict crash reset warning task_failed co
 def to_chrome(source: object) -> dict[str, object]:
     """The kept records of a simulation or a trace as a Chrome Trace Event object, ready for `json.dump`.
 
-    `otherData` says how many records there were and how many are kept. Raises TypeError for another source.
+    `otherData` says how many records there were and how many are kept. Raises TypeError for another source,
+    ValueError for a trace that keeps nothing.
     """
-    trace = trace_of(source)
+    trace = exported(source)
     return {"traceEvents": list(_events(trace)), **_frame(trace)}
 
 
 def chrome_text(source: object) -> Iterator[str]:
     """The same as text, in pieces: one event a line, so that files can be compared."""
-    trace = trace_of(source)
+    trace = exported(source)
     yield '{"traceEvents":[\n'
     for number, event in enumerate(_events(trace)):
         yield (",\n" if number else "") + json.dumps(event, separators=(",", ":"))

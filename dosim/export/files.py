@@ -10,8 +10,8 @@ from dosim.export.chrome import chrome_text
 from dosim.export.mermaid import to_mermaid
 from dosim.export.otlp import otlp_text
 from dosim.export.shiviz import shiviz_text
+from dosim.export.sources import exported
 from dosim.trace.files import writing
-from dosim.views.figures import trace_of
 
 #: Format -> what its files' names end in.
 FORMATS: Final = {
@@ -41,9 +41,10 @@ def save(source: object, path: str | Path, format: str | None = None) -> None:  
 
     format: "chrome" (run.json, for Perfetto), "shiviz" (run.shiviz.log), "mermaid" (run.mmd), "otlp" (run.otlp.json) or
     "jsonl" (run.jsonl, which loses nothing); None: by the file's name. Raises ValueError for a format or name that is
-    none of these, TypeError for another source, OSError that names the path when it cannot be written.
+    none of these and for a trace that keeps nothing, TypeError for another source, OSError that names the path when it
+    cannot be written.
     """
-    trace = trace_of(source)
+    trace = exported(source)
     chosen = format_of(path) if format is None else format
     if not isinstance(chosen, str) or chosen not in FORMATS:
         told = (

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from dosim.explain import Story
+from dosim.export.sources import exported
 from dosim.trace import Trace, messages
-from dosim.views.figures import trace_of
 
 _LIBRARIES: Final = ("pandas", "polars")
 
@@ -21,18 +21,18 @@ def rows(source: object, of: str = "records") -> list[dict[str, object]]:
     its kind carries), "messages" (in order of their leaving: the fields of `dosim.trace.Message` and `duration_us`) or
     "segments" (where the time of every request from outside went: `outside` is its number, then the fields of
     `dosim.trace.Segment` and `duration_us`).
-    Raises ValueError for another table, TypeError for another source.
+    Raises ValueError for another table and for a trace that keeps nothing, TypeError for another source.
     """
     if not isinstance(of, str) or of not in _TABLES:
         raise ValueError(f"of={of!r} is no table of a trace: use {', '.join(map(repr, _TABLES))}.")
-    return list(_TABLES[of](trace_of(source)))
+    return list(_TABLES[of](exported(source)))
 
 
 def to_dataframe(source: object, of: str = "records", *, library: str | None = None) -> Any:
     """`rows(source, of)` as a DataFrame of pandas, or of polars if pandas is not installed; `library` chooses.
 
     A record lacks what its kind does not carry: there the cell is empty. Raises ImportError when neither is installed,
-    ValueError for another table or library, TypeError for another source.
+    ValueError for another table or library and for a trace that keeps nothing, TypeError for another source.
     """
     if library is not None and library not in _LIBRARIES:
         raise ValueError(f"library={library!r} makes no data frames here: use {' or '.join(map(repr, _LIBRARIES))}.")

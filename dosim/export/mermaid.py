@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from dosim.explain import Story
+from dosim.export.sources import exported
 from dosim.trace import Message, Segment, messages, partition
 from dosim.trace.kinds import ONE_WAY
 from dosim.trace.records import RawRecord
 from dosim.trace.words import counted, exact, last_line
-from dosim.views.figures import checked_requests, trace_of
+from dosim.views.figures import checked_requests
 
 #: Messages in a diagram: more than this are hard to read, and from some hundred on Mermaid refuses the text.
 MOST_MESSAGES: Final = 50
@@ -50,11 +51,11 @@ def to_mermaid(source: object, *, requests: Iterable[object] | None = None, most
 
     `requests`: numbers, or what `client.fetch()` returned; only these with the calls they caused. `most`: how many
     messages at most; a note tells how many were left out. Raises TypeError for another source, ValueError for a request
-    that the trace does not have or for `most` below 1.
+    that the trace does not have, for `most` below 1 and for a trace that keeps nothing.
     """
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise ValueError(f"most={most!r}: a diagram needs at least one message, give a whole number from 1 on.")
-    trace = trace_of(source)
+    trace = exported(source)
     story = Story(trace)
     family = None if requests is None else _family(story, requests)
     arrows = _arrows(m for m in messages(trace) if family is None or m.request in family)

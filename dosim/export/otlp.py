@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from dosim.explain import Story
+from dosim.export.sources import exported
 from dosim.platform.facts import EPOCH_MS
 from dosim.trace import Trace, partition
 from dosim.trace.kinds import ONE_WAY
@@ -21,7 +22,6 @@ from dosim.trace.messages import OUTSIDE
 from dosim.trace.records import RawRecord
 from dosim.trace.segments import cloudflare_attributes
 from dosim.trace.words import last_line
-from dosim.views.figures import trace_of
 
 Json = dict[str, object]
 
@@ -37,15 +37,15 @@ def to_otlp(source: object) -> dict[str, object]:
     """The requests of a simulation or a trace as an OTLP `TracesData` object, ready for `json.dump`.
 
     Times are nanoseconds of the simulated date. A span that has not ended ends with the trace and has
-    `dosim.unfinished`. Raises TypeError for another source.
+    `dosim.unfinished`. Raises TypeError for another source, ValueError for a trace that keeps nothing.
     """
-    trace = trace_of(source)
+    trace = exported(source)
     return {"resourceSpans": [_resource(trace, story, actor, spans) for story, actor, spans in _by_actor(trace)]}
 
 
 def otlp_text(source: object) -> Iterator[str]:
     """The same as text, in pieces: one span a line."""
-    trace = trace_of(source)
+    trace = exported(source)
     yield '{"resourceSpans":['
     for number, (story, actor, spans) in enumerate(_by_actor(trace)):
         lines = ",\n".join(_compact(span) for span in spans)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from dosim.export.sources import exported
 from dosim.trace import Trace
 from dosim.trace.clocks import events, vector_clocks
-from dosim.views.figures import trace_of
 
 #: The regular expression that ShiViz reads these files with.
 PARSER: Final = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)"
@@ -25,15 +25,15 @@ def to_shiviz(source: object) -> str:
     """The kept records of a simulation or a trace as a ShiViz log: `HOST {"HOST":1}`, then what happened, in turn.
 
     A host's name has no space there: "Counter('my room')" is "Counter('my_room')". The format has no place to tell what
-    retention left out. Raises TypeError for another source, ValueError for a trace whose clocks would have more than
-    `MOST_ENTRIES` entries.
+    retention left out. Raises TypeError for another source, ValueError for a trace that keeps nothing and for one whose
+    clocks would have more than `MOST_ENTRIES` entries.
     """
     return "".join(shiviz_text(source))
 
 
 def shiviz_text(source: object) -> Iterator[str]:
     """The same, one event a piece."""
-    trace, hosts = trace_of(source), dict[str, str]()
+    trace, hosts = exported(source), dict[str, str]()
     _check_size(trace)
     for event in vector_clocks(trace):
         for name in (event.host, *event.clock):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import floor, log10
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace, segments
@@ -134,15 +135,32 @@ class Latencies:
         return dict(sorted(cities.items(), key=lambda item: (item[1].percentile_us(50) or 0, item[0])))
 
     @cached_property
+    def by_part(self) -> dict[str, Latencies]:
+        """Part of `PARTS` -> how long each request spent in it, 0 if not at all; parts that none had are left out.
+
+        So a part's p99 is what 99 % of all requests did not exceed; those of the parts do not add up to the whole's. Of
+        many requests, of `MOST_CUT` chosen evenly.
+        """
+        parts = {
+            part: Latencies(Latency(sample.request, sample.city, parts_us[part]) for sample, parts_us in self._cut)
+            for part in PARTS
+        }
+        return {part: times for part, times in parts.items() if times.samples and times.values_us[-1]}
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """What all requests and the slowest waited for: mean of each part. Of many, of `MOST_CUT` chosen evenly."""
-        if self._trace is None or not self.samples:
-            return ()
+        return tuple(_grouped([parts_us for _, parts_us in self._cut]))
+
+    @cached_property
+    def _cut(self) -> list[tuple[Latency, dict[str, int]]]:
+        """Requests with their parts, the slowest first."""
+        if self._trace is None:
+            return []
         index = by_request(self._trace)
         chosen = [self.samples[at] for at in thinned(len(self.samples), MOST_CUT)]
         ranked = sorted(chosen, key=lambda sample: (-sample.latency_us, sample.request))
-        cut = [_parts_us(self._trace, sample.request, index) for sample in ranked]
-        return tuple(_grouped(cut))
+        return [(sample, _parts_us(self._trace, sample.request, index)) for sample in ranked]
 
     @property
     def limits(self) -> Limits:
@@ -164,14 +182,25 @@ class Latencies:
         return {name: us for name, us in found if us is not None}
 
     def _repr_html_(self) -> str:
-        head = ("from", "requests", *(f"p{name}" for name in MARKED), "longest")
+        times = ("requests", *(f"p{name}" for name in MARKED), "longest")
         shown = {"everywhere": self, **self.by_city} if self.samples else {}
-        return html_table(head, [_row(*item) for item in shown.items()], sentences((_counts(self), self.note)))
+        rows = [_row(name, each, len(each)) for name, each in shown.items()]
+        whole = html_table(("from", *times), rows, sentences((_counts(self), self.note)))
+        if not self.by_part:
+            return whole
+        rows = [_row(part, each, _spent_some(each)) for part, each in self.by_part.items()]
+        told = sentences(("Of that, in each part; the parts' percentiles do not add up.", _sampled(self)))
+        return whole + html_table(("part", *times), rows, told)
 
 
-def _row(name: str, latencies: Latencies) -> tuple[str, ...]:
+def _row(name: str, latencies: Latencies, count: int) -> tuple[str, ...]:
     times = (*latencies.marked_us.values(), latencies.values_us[-1])
-    return (name, f"{len(latencies):,}", *map(exact, times))
+    return (name, f"{count:,}", *map(exact, times))
+
+
+def _spent_some(part: Latencies) -> int:
+    """How many requests spent any time in a part."""
+    return len(part) - bisect_right(part.values_us, 0)
 
 
 def _parts_us(trace: Trace, request: int, index: Mapping[int, list[Any]]) -> dict[str, int]:
@@ -249,9 +278,10 @@ def latency(
 ) -> Figure:
     """A Figure of how long requests from outside took: the share answered by then, with p50, p90, p99 and p99.9.
 
-    source: a simulation, a trace, or `Latencies`. by: "segment" draws what they waited for alone, "city" the
-    percentiles of each city alone, None all three. requests: as in `read_latencies`. log: a logarithmic axis of time.
-    limits: as in `chosen_limits`. width: inches. Raises ValueError that names the argument and the fix.
+    source: a simulation, a trace, or `Latencies`. by: "segment" draws what they waited for alone, the means and the
+    percentiles of each part, "city" the percentiles of each city alone, None all. requests: as in `read_latencies`.
+    log: a logarithmic axis of time. limits: as in `chosen_limits`. width: inches. Raises ValueError that names the
+    argument and the fix.
     """
     check_look(width, "latency", 5, title=title, dark=dark, log=log)
     if by not in _BY:
@@ -284,6 +314,7 @@ class _Picture:
             for name, height, draw in (
                 (None, 2.2, self._distribution),
                 ("segment", 0.34 * max(1, len(self._groups())), self._segments),
+                *([("segment", 0.26 * len(self.data.by_part), self._parts)] if self._has_parts(by) else []),
                 ("city", 0.26 * max(1, self._city_rows), self._cities),
             )
             if by == name or (by is None and self.data.samples)
@@ -320,12 +351,16 @@ class _Picture:
     def _groups(self) -> tuple[Group, ...]:
         return self.data.groups
 
+    def _has_parts(self, by: str | None) -> bool:
+        return by != "city" and bool(self.data.by_part)
+
     @property
     def _city_rows(self) -> int:
         return min(MOST_CITIES, len(self.data.by_city))
 
     def _longest_label(self, by: str | None) -> int:
         labels = [] if by == "city" else [_group_label(group) for group in self._groups()]
+        labels += list(self.data.by_part) if self._has_parts(by) else []
         labels += [] if by == "segment" else [_city_label(*item) for item in self._shown_cities()]
         return max(map(len, labels), default=4)
 
@@ -425,6 +460,38 @@ class _Picture:
         box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
         axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color="#1A1A1A", bbox=box, zorder=4)
 
+    def _parts(self, axes: Any) -> None:
+        """The percentiles of each part; what is below the axis, as no time at all, stands at its beginning."""
+        parts = self.data.by_part
+        titled(axes, "By part", self.theme)
+        marks = [each.marked_us for each in parts.values()]
+        low, high = 0.0, self.limits.x[1]
+        if self.log:
+            least = min(us for each in marks for us in (*each.values(), high) if us)
+            low = self.limits.x[0] if self.fixed else min(self.limits.x[0], _rounded_down(least / 2))
+            axes.set_xscale("log")
+        axes.set_xlim(low, high)
+        ticks: list[tuple[float, str]] = [*time_ticks(0, high)]
+        if self.log:
+            beside = (high / low) ** (0.8 / (axes.get_position().width * axes.figure.get_size_inches()[0]))
+            ticks = [(low, f"≤ {rounded(low)}"), *log_ticks(low * beside, high)]
+        axes.set_xticks([at for at, _ in ticks], [words for _, words in ticks], minor=False)
+        axes.set_xticks([], minor=True)
+        self._strips(axes, [{name: max(us, low) for name, us in each.items()} for each in marks], list(parts))
+
+    def _strips(self, axes: Any, rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> None:
+        """A row of markers for each; those on the edge of the axis are whole, those beyond are not there."""
+        low, high = axes.get_xlim()
+        for at, marks in enumerate(rows):
+            axes.hlines(at, marks["50"], marks["99.9"], color=self.theme.faint, linewidth=4, zorder=2)
+            for name, us in reversed(tuple(marks.items())):
+                marker, colour = MARKED[name]
+                style = {"markersize": 6, "linestyle": "", "zorder": 3, "clip_on": not low <= us <= high}
+                axes.plot(us, at, marker=marker, color=colour, **style)
+        axes.set_ylim(max(1, len(rows)) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), labels)
+        self._marker_legend(axes)
+
     def _cities(self, axes: Any) -> None:
         cities = self._shown_cities()
         more = len(self.data.by_city) - len(cities)
@@ -432,15 +499,7 @@ class _Picture:
             axes, "By city" + (f": the {len(cities)} fastest of {len(self.data.by_city)}" if more else ""), self.theme
         )
         self._time_axis(axes)
-        for at, (_, each) in enumerate(cities):
-            marks = each.marked_us
-            axes.hlines(at, marks["50"], marks["99.9"], color=self.theme.faint, linewidth=4, zorder=2)
-            for name, us in reversed(marks.items()):
-                marker, colour = MARKED[name]
-                axes.plot(us, at, marker=marker, color=colour, markersize=6, linestyle="", zorder=3)
-        axes.set_ylim(max(1, len(cities)) - 0.5, -0.5)
-        axes.set_yticks(range(len(cities)), [_city_label(*item) for item in cities])
-        self._marker_legend(axes)
+        self._strips(axes, [each.marked_us for _, each in cities], [_city_label(*item) for item in cities])
 
     def _marker_legend(self, axes: Any) -> None:
         """What the markers mean, on the right above the panel."""
@@ -478,10 +537,10 @@ class _Picture:
                 told = ", ".join(f"{rounded(us)} {part}" for part, us in group.parts_us.items())
                 mean = rounded(sum(group.parts_us.values()))
                 lines.append(f"Mean of {_group_label(group)}: {mean}{': ' + told if told else ''}.")
+            lines += [f"Of {part}: {_told(each)}." for part, each in self.data.by_part.items()]
         if by != "segment":
             for city, each in self._shown_cities():
-                told = ", ".join(f"p{name} {rounded(us)}" for name, us in each.marked_us.items())
-                lines.append(f"{_city_label(city, each)}: {told}.")
+                lines.append(f"{_city_label(city, each)}: {_told(each)}.")
             more = len(self.data.by_city) - self._city_rows
             lines += [f"{counted(more, 'more city').replace('citys', 'cities')} not drawn."] if more else []
         return "\n".join(lines)
@@ -490,6 +549,15 @@ class _Picture:
 def _legend_columns(width: float) -> int:
     """Columns of the parts' legend that fit beside the labels."""
     return max(1, int((width - 2) / 1.75))
+
+
+def _rounded_down(us: float) -> float:
+    """To a power of ten."""
+    return float(10.0 ** floor(log10(us)))
+
+
+def _told(latencies: Latencies) -> str:
+    return ", ".join(f"p{name} {rounded(us)}" for name, us in latencies.marked_us.items())
 
 
 def _margin(ends: tuple[float, float]) -> tuple[float, float]:

@@ -114,6 +114,20 @@ BRIGHTNESS = """element => {
 }"""
 
 
+def test_the_player_of_a_lesson_follows_the_theme(visit: Visit) -> None:
+    """
+    Its frame is dark when the reader makes the page dark, light again after that, and as high as what is in it.
+    """
+    page = visit.go("course/02-why-state-is-hard.html")
+    frame = page.locator("iframe.dosim-frame").first
+    for theme in ("light", "dark", "light"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        frame.content_frame.locator(f".dosim-player[data-theme={theme}]").wait_for()
+    gap = frame.bounding_box()["height"] - frame.content_frame.locator("main").bounding_box()["height"]
+
+    assert 0 <= gap < 40
+
+
 @in_the_dark
 def test_tables_that_a_program_shows_can_be_read_in_the_dark(visit: Visit) -> None:
     """

@@ -155,6 +155,26 @@ def test_the_player_plays_and_steps_in_a_lesson(open_lesson: Open) -> None:
     assert clock > "0.000000 s"
 
 
+def test_the_frame_follows_the_theme_and_is_as_high_as_its_page(open_lesson: Open) -> None:
+    """The frame is dark as soon as JupyterLab is, and light again; nothing in it is cut off, and no room is left."""
+    page = open_lesson(lesson("02-why-state-is-hard"))
+    frame = page.locator(".jp-OutputArea-output iframe.dosim-frame").first
+    inside = frame.content_frame
+    seen = []
+    for theme in ("Dark", "Light"):
+        page.evaluate(
+            "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {theme}"
+        )
+        inside.locator(f".dosim-player[data-theme={theme.lower()}]").wait_for()
+        seen.append(inside.locator("html").evaluate("(html) => getComputedStyle(html).colorScheme"))
+    width_px, map_px = frame.bounding_box()["width"], inside.locator(".dosim-map").bounding_box()["width"]
+    high_px, page_px = frame.bounding_box()["height"], inside.locator("main").bounding_box()["height"]
+
+    assert ["dark", "light"] == seen
+    assert 0 <= high_px - page_px < 40
+    assert 0 <= width_px - map_px < 40
+
+
 def test_the_widget_is_in_step_with_the_kernel(open_lesson: Open) -> None:
     """The player as a widget: a step in the page reaches the kernel, and the page goes where the kernel sets it."""
     notebook = nbformat.v4.new_notebook(metadata=lesson("01-ten-requests").metadata)

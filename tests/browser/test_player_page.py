@@ -22,6 +22,8 @@ pytestmark = pytest.mark.browser
 CITIES = ("London", "Amsterdam", "Frankfurt", "New York", "Tokyo", "Sydney", "São Paulo", "Mumbai")
 
 Open = Callable[..., Any]
+#: Puts HTML with its scripts into a page, as notebooks do.
+ADD = "(html) => document.body.append(document.createRange().createContextualFragment(html))"
 
 
 class Counter(DurableObject):
@@ -379,3 +381,128 @@ def test_the_frame_of_a_notebook_plays(tab: Open, short: Simulation) -> None:
     clock = frame.locator(".dosim-clock").inner_text()
 
     assert clock > "0.000000 s"
+
+
+AROUND = {
+    "JupyterLab": ("document.body.dataset.jpThemeLight = {!r}", "false", "true"),
+    "Sphinx": ("document.documentElement.dataset.theme = {!r}", "dark", "light"),
+    "Colab": ("document.documentElement.setAttribute('theme', {!r})", "dark", "light"),
+    "VS Code": ("document.body.dataset.vscodeThemeKind = {!r}", "vscode-dark", "vscode-light"),
+}
+
+
+@pytest.mark.parametrize("host", AROUND)
+def test_the_frame_follows_the_page_around(host: str, tab: Open, short: Simulation) -> None:
+    """Dark as the page says when it opens, against the reader's setting, light when that changes, and dark again."""
+    set_to, dark, light = AROUND[host]
+    page = tab(color_scheme="light")
+    page.set_content("<!doctype html><body></body>")
+    page.evaluate(set_to.format(dark))
+    page.evaluate(ADD, player(short)._repr_html_())
+    shown = page.frame_locator("iframe").locator(".dosim-player")
+    for value, theme in ((dark, "dark"), (light, "light"), (dark, "dark")):
+        page.evaluate(set_to.format(value))
+        page.frame_locator("iframe").locator(f".dosim-player[data-theme={theme}]").wait_for()
+
+    assert "dark" == shown.evaluate("() => getComputedStyle(document.documentElement).colorScheme")
+
+
+def test_a_frame_that_was_told_its_theme_keeps_it(tab: Open, short: Simulation) -> None:
+    """With `dark=False` a dark page around changes nothing."""
+    page = tab(color_scheme="dark")
+    page.set_content("<!doctype html><html data-theme=dark><body></body></html>")
+    page.evaluate(ADD, player(short, dark=False)._repr_html_() + player(short)._repr_html_())
+    page.frame_locator("iframe >> nth=1").locator(".dosim-player[data-theme=dark]").wait_for()
+
+    assert "light" == page.frame_locator("iframe >> nth=0").locator(".dosim-player").get_attribute("data-theme")
+
+
+def test_the_frame_is_as_high_as_its_page(tab: Open, short: Simulation) -> None:
+    """Of two frames each has its own height, also once the page in it has grown by a table and shrunk again."""
+    page = tab()
+    page.set_content("<!doctype html><body></body>")
+    page.evaluate(ADD, player(short)._repr_html_() + player(Trace(), title="Nothing")._repr_html_())
+    frames = [page.locator("iframe").nth(at) for at in (0, 1)]
+    for each in frames:
+        each.content_frame.locator(".dosim-map").wait_for()
+    page.wait_for_timeout(300)
+    gaps, heights = [], []
+    for _ in range(3):
+        for each in frames:
+            heights.append(each.bounding_box()["height"])
+            gaps.append(heights[-1] - each.content_frame.locator("main").bounding_box()["height"])
+        frames[0].content_frame.get_by_text("Messages as a table").click()
+        page.wait_for_timeout(300)
+    first, other = heights[0::2], heights[1::2]
+
+    assert all(0 <= gap < 40 for gap in gaps)
+    assert first[1] > first[0] + 300 and abs(first[2] - first[0]) < 40
+    assert other == [other[0]] * 3 and other[0] < 450
+
+
+def test_the_frame_may_be_there_before_the_script(tab: Open, short: Simulation) -> None:
+    """A page that loads slowly runs the script when the frame has long told its height: then it is asked again."""
+    page = tab(color_scheme="light")
+    page.set_content("<!doctype html><html data-theme=dark><body></body></html>")
+    html, script = player(short)._repr_html_().split("\n<script>")
+    page.evaluate(ADD, html)
+    shown = page.locator("iframe").content_frame
+    shown.locator(".dosim-player[data-theme=light]").wait_for()
+    page.evaluate(ADD, f"<script>{script}")
+    shown.locator(".dosim-player[data-theme=dark]").wait_for()
+    page.wait_for_timeout(200)
+    gap = page.locator("iframe").bounding_box()["height"] - shown.locator("main").bounding_box()["height"]
+
+    assert 0 <= gap < 1
+
+
+def test_the_frame_keeps_the_room_of_sentences(tab: Open, short: Simulation) -> None:
+    """The first step adds room for what a request did; steps to others, of which less is told, take none of it away."""
+    page = tab()
+    page.set_content("<!doctype html><body></body>")
+    page.evaluate(ADD, player(short)._repr_html_())
+    frame = page.locator("iframe")
+    shown = frame.content_frame
+    heights = []
+    for button in ("Next event", *["Previous event", "Next event"] * 3):
+        page.wait_for_timeout(200)
+        heights.append(frame.bounding_box()["height"])
+        shown.get_by_role("button", name=button).click()
+    shown.locator(".dosim-map").press("Escape")
+    page.wait_for_timeout(200)
+
+    assert heights[0] < heights[1] == heights[-1] == frame.bounding_box()["height"]
+    assert 0 == shown.locator(".dosim-sentences").count()
+
+
+def test_the_frame_works_where_nothing_around_may_run(tab: Open, short: Simulation) -> None:
+    """Without the script beside it the frame has about its page's height, the reader's own setting, and plays."""
+    page = tab(color_scheme="light")
+    page.set_content(f"<!doctype html><body>{player(short)._repr_html_().partition('<script>')[0]}</body>")
+    frame = page.locator("iframe")
+    shown = frame.content_frame
+    shown.locator(".dosim-map").wait_for()
+    theme = shown.locator(".dosim-player").get_attribute("data-theme")
+    gap = frame.bounding_box()["height"] - shown.locator("main").bounding_box()["height"]
+    shown.get_by_role("button", name="Next event").click()
+
+    assert "light" == theme
+    assert abs(gap) < 60
+    assert shown.locator(".dosim-live").inner_text().startswith("Event 1 of ")
+
+
+def test_the_outside_stands_at_the_edge_of_the_map(open_page: Open) -> None:
+    """Who calls from no place stands below the map, and every object above."""
+    sim = Simulation(Default, durable_objects={"COUNTER": Counter}, seed=7)
+    sim.run(*(sim.client(city).fetch(f"https://a.example/{city[0]}") for city in ("Tokyo", "London", "Sydney")))
+    sim.run(sim.env.COUNTER.getByName("T").increment())
+    shown = player(sim)
+    page = open_page(shown)
+    slots = told(page, "slots")
+    map_px = page.locator(".dosim-map").bounding_box()["height"] - 2
+    outside = next(at for at, (_, _, place) in enumerate(shown.data["ends"]) if place < 0)
+    others = [slot["y"] for at, slot in enumerate(slots) if at != outside]
+
+    assert "the outside" == shown.data["ends"][outside][0]
+    assert map_px - 30 < slots[outside]["y"] < map_px
+    assert max(others) < map_px - 30

@@ -129,8 +129,8 @@ def test_retention_is_told() -> None:
     assert _events(sim, "X")
 
 
-def test_nothing_kept_is_an_empty_file() -> None:
+def test_nothing_yet_is_an_empty_file() -> None:
     """
     Of no records there are no events, and no error.
     """
-    assert [] == to_chrome(Trace("none"))["traceEvents"]
+    assert [] == to_chrome(Trace())["traceEvents"]

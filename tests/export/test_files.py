@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from dosim.cli import main
-from dosim.export import diff, format_of, rows, save, to_dataframe
+from dosim.export import diff, format_of, rows, save, to_chrome, to_dataframe, to_mermaid, to_otlp, to_shiviz
 from dosim.trace import Trace
 from tests.export.world import world
 
@@ -98,6 +99,26 @@ def test_retention_comes_back(retention: str, kept: int, tmp_path: Path) -> None
     read = Trace.from_jsonl(tmp_path / "t.jsonl")
 
     assert (retention, 73, kept) == (read.retention, read.count, len(read))
+
+
+@pytest.mark.parametrize("export", [rows, to_chrome, to_dataframe, to_mermaid, to_otlp, to_shiviz])
+def test_a_trace_that_kept_nothing_is_refused(export: Callable[[object], object]) -> None:
+    """
+    No format can tell that something happened of which nothing was kept: each says so, and what to do.
+    """
+    with pytest.raises(ValueError, match=r"this trace keeps no records .*: make the simulation with retention='full'"):
+        export(world("none"))
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.jsonl", "x.mmd"])
+def test_a_trace_that_kept_nothing_is_no_file(name: str, tmp_path: Path) -> None:
+    """
+    Saving it is refused before a file is there.
+    """
+    with pytest.raises(ValueError, match="this trace keeps no records"):
+        save(world("none"), tmp_path / name)
+
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_newer_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

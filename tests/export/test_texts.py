@@ -125,10 +125,10 @@ def test_what_means_something_to_mermaid_is_a_code() -> None:
 
 def test_a_diagram_of_what_is_kept_says_so() -> None:
     """
-    Of a trace that keeps its last 30 records, the diagram shows these and notes it; one of nothing says that.
+    Of a trace that keeps its last 30 records, the diagram shows these and notes it; one of no records says that.
     """
     assert "only 30 records of 73 are kept (last#61;30)" in to_mermaid(world("last=30")).replace("=", "#61;")
-    assert "no message is kept" in to_mermaid(Trace("none"))
+    assert "no message is kept" in to_mermaid(Trace())
 
 
 # -- OTLP

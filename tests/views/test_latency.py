@@ -141,6 +141,49 @@ def test_parts_sum_to_the_mean_latency() -> None:
     }
 
 
+def test_percentiles_of_each_part_are_nearest_ranks() -> None:
+    """
+    Ten calls ran 1 to 10 ms and travelled not at all; five waited, 1 to 5 ms: the fifth of ten did not, the ninth did
+    4 ms, and every higher rank is the longest wait.
+    """
+    story = Told()
+    for number in range(1, 11):
+        at_us, wait_us = number * 100 * MS_US, max(0, number - 5) * MS_US
+        end_us = at_us + wait_us + number * MS_US
+        call = story.visit("Desk('a')", at_us, at_us + wait_us, end_us)
+        story.trace.emit(end_us, "result", "Desk('a')", call, 0, ())
+    data = read_latencies(story.trace)
+    figure: Any = latency(data, by="segment")
+    table = data._repr_html_().replace(" style='text-align:right'", "")
+    rows = {tick.get_text(): at for at, tick in enumerate(figure.axes[1].get_yticklabels())}
+    drawn = {(line.get_ydata()[0], line.get_marker()): line.get_xdata()[0] for line in figure.axes[1].lines}
+
+    assert {part: each.marked_us for part, each in data.by_part.items()} == {
+        "waiting at the input gate": {"50": 0, "90": 4000, "99": 5000, "99.9": 5000},
+        "running": {"50": 5000, "90": 9000, "99": 10_000, "99.9": 10_000},
+    }
+    assert data.by_part["running"].percentile_us(10) == 1000
+    assert "<td>waiting at the input gate</td><td>5</td><td>0 µs</td><td>4 ms</td><td>5 ms</td><td>5 ms</td>" in table
+    assert "<td>running</td><td>10</td><td>5 ms</td><td>9 ms</td><td>10 ms</td><td>10 ms</td>" in table
+    assert list(rows) == ["waiting at the input gate", "running"]
+    assert [drawn[rows["running"], marker] for marker in "os^D"] == [5000, 9000, 10_000, 10_000]
+    assert [drawn[0, marker] for marker in "os^D"] == [figure.axes[1].get_xlim()[0], 4000, 5000, 5000]
+    assert "Of waiting at the input gate: p50 0 µs, p90 4 ms, p99 5 ms, p99.9 5 ms." in figure.alt
+
+
+def test_percentiles_of_parts_are_those_of_what_explain_says() -> None:
+    """
+    Of a real run, each part's values are what `explain` says of each request, 0 where it says nothing.
+    """
+    sim = run(*["Tokyo", "Lagos", "Lima"] * 4)
+    data = read_latencies(sim)
+    each = [explain(sim.trace, sample.request).parts_us for sample in data.samples]
+
+    assert {part: times.values_us for part, times in data.by_part.items()} == {
+        part: tuple(sorted(parts.get(part, 0) for parts in each)) for part in {name for parts in each for name in parts}
+    }
+
+
 def test_requests_can_be_chosen() -> None:
     """
     By number or by call; what is no request from outside is refused by name.
@@ -178,7 +221,7 @@ def test_figure_marks_the_percentiles() -> None:
     The curve rises through them, the legend names them, and the words give the numbers to the microsecond.
     """
     figure: Any = latency(told(*(MS_US * n + 1 for n in range(1, 101))).trace, title="A hundred")
-    curve, parts, cities = figure.axes
+    curve, parts, marked, cities = figure.axes
     marks = {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in curve.lines[1:]}
 
     assert marks["p50  50 ms"] == (50_001, 0.5)
@@ -188,13 +231,14 @@ def test_figure_marks_the_percentiles() -> None:
         "slowest half (50)",
         "slowest 10 % (10)",
     ]
+    assert [tick.get_text() for tick in marked.get_yticklabels()] == ["travelling"]
     assert [tick.get_text() for tick in cities.get_yticklabels()] == ["Oslo (100)"]
     assert figure.alt.startswith("A hundred. 100 answered requests.")
     assert "Of all requests, 50 % took 50.001 ms or less, 90 % took 90.001 ms or less, 99 % took 99.001" in figure.alt
 
 
 @pytest.mark.parametrize(
-    ("by", "titles"), [("city", ["By city"]), ("segment", ["What they waited for: mean of each part"])]
+    ("by", "titles"), [("city", ["By city"]), ("segment", ["What they waited for: mean of each part", "By part"])]
 )
 def test_one_panel_can_be_drawn_alone(by: str, titles: list[str]) -> None:
     """
@@ -227,7 +271,12 @@ def test_two_runs_share_their_axes() -> None:
 
     assert same.axes[0].get_xlim() == first.axes[0].get_xlim() == first.limits.x
     assert both.axes[0].get_xlim() == (first.limits.x[0], read_latencies(long.trace).limits.x[1])
-    assert [axes.get_xlim() for axes in given_us.axes] == [(100, 10_000), (0, 10_000), (100, 10_000)]
+    assert [axes.get_xlim() for axes in given_us.axes] == [
+        (100, 10_000),
+        (0, 10_000),
+        (100, 10_000),
+        (100, 10_000),
+    ]
 
 
 def test_many_requests_are_thinned_and_said() -> None:

@@ -73,7 +73,7 @@ def player_data(source: object, *, title: str = "", most_messages: int = MOST_ME
         "faults": _moment_columns(faults, ends, texts),
     }
     data["span"] = _span(trace, everything, every_life)
-    data["about"] = _about(everything, len(every_life), len(rung), data["span"], ends)
+    data["about"] = _nothing_kept(trace) or _about(everything, len(every_life), len(rung), data["span"], ends)
     data["map"] = _map() if ends.places else None
     left = DATA_CHARACTERS - len(json.dumps([data, ends.rows, texts.rows], separators=(",", ":")))
     data["told"] = tellings(trace, roots, shown, ends.actor, max(LEAST_TOLD_CHARACTERS, left), notes)
@@ -169,6 +169,11 @@ def _kept(trace: Trace) -> list[str]:
     if not len(trace):
         return [f"The trace kept none of its {trace.count:,} records: run with retention='full' to see them."]
     return [f"The trace kept {len(trace):,} of {trace.count:,} records, so what came before is not shown."]
+
+
+def _nothing_kept(trace: Trace) -> str:
+    """That a trace kept nothing of what it was told; "" for any other."""
+    return "Nothing was kept of what happened." if trace.count and not len(trace) else ""
 
 
 def _span(trace: Trace, found: Sequence[Message], alive: Mapping[str, Life]) -> list[int]:

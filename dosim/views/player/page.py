@@ -15,13 +15,22 @@ from dosim.trace.files import writing
 from dosim.views.figures import check_page, check_title
 from dosim.views.player.data import MOST_MESSAGES, player_data
 
-#: Pixels of the frame in a notebook: what is above and below the lanes, and a lane.
-_FRAME_PX: Final = 830
+#: Pixels of a page about 980 wide, which a frame has until the page has told its own: all but what follows, a title,
+#: a note, the map, what is around the lanes, and one lane, of which so many are shown at most.
+_REST_PX: Final = 208
+_TITLE_PX: Final = 24
+_NOTE_PX: Final = 23
+_MAP_PX: Final = 460
+_LANES_PX: Final = 32
 _LANE_PX: Final = 24
 _MOST_LANES: Final = 12
 
 #: The files of the module, each after those that it imports.
-_PARTS: Final = ("words.js", "trace.js", "shapes.js", "places.js", "lanes.js", "sentences.js", "player.js", "widget.js")
+_PARTS: Final = tuple(
+    f"{name}.js" for name in "host framed words trace shapes places lanes sentences player widget".split()
+)
+#: The files of the script beside a frame.
+_AROUND: Final = ("host.js", "around.js")
 _IMPORT: Final = re.compile(r'^import \{.*\} from "\./\w+\.js";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 
@@ -85,7 +94,8 @@ class Player:
             f'<script type="module">\n{module}\n'
             'const place = document.getElementById("player");\n'
             'place.dosim = mount(place, JSON.parse(document.getElementById("data").textContent),'
-            f" {{ dark: {dark} }});\n</script>\n</body>\n</html>\n"
+            f" {{ dark: {dark} }});\nframed(place.parentElement, {json.dumps(self.dark is None)});\n</script>\n"
+            "</body>\n</html>\n"
         )
 
     def save(self, path: str | Path) -> Path:
@@ -108,12 +118,25 @@ class Player:
         return f"<player: {self.data['about']}>"
 
     def _repr_html_(self) -> str:
-        lanes = min(_MOST_LANES, len(self.data["objects"]))
         title = self.data["title"] or "Player of a run"
         return (
-            f'<iframe title="{escape(title)}" sandbox="allow-scripts"'
-            f' style="width:100%;height:{_FRAME_PX + _LANE_PX * lanes}px;border:0;" srcdoc="{escape(self.html())}">'
-            "</iframe>"
+            f'<iframe class="dosim-frame" title="{escape(title)}" sandbox="allow-scripts"'
+            f' style="display:block;width:100%;height:{self._height_px()}px;border:0;" srcdoc="{escape(self.html())}">'
+            f"</iframe>\n<script>{_around()}</script>"
+        )
+
+    def _height_px(self) -> int:
+        """About how high the page is, for where no script may say it exactly."""
+        lanes = min(_MOST_LANES, len(self.data["objects"]))
+        roles = [role for _, role, _ in self.data["ends"]]
+        columns = 60 + 44 * max(map(roles.count, roles), default=1)
+        on_map = self.data["map"] and len(self.data["places"]) > 1
+        return (
+            _REST_PX
+            + (_TITLE_PX if self.data["title"] else 0)
+            + _NOTE_PX * len(self.data["notes"])
+            + (_MAP_PX if on_map else max(200, min(_MAP_PX, columns)))
+            + (_LANES_PX + _LANE_PX * lanes if lanes else 0)
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -131,6 +154,13 @@ def player_module() -> str:
     """The player as one ES module: exports `mount(element, data, options)`, and by default the view of an anywidget."""
     *inner, outer = (_IMPORT.sub("", _part(name)) for name in _PARTS)
     return "".join([_EXPORT.sub("", text) for text in inner] + [outer])
+
+
+@cache
+def _around() -> str:
+    """The script beside a frame: makes it as high as its page, and tells it the theme of the page around."""
+    parts = (_EXPORT.sub("", _IMPORT.sub("", _part(name))) for name in _AROUND)
+    return f"(() => {{\n{''.join(parts)}}})();"
 
 
 @cache

@@ -53,7 +53,11 @@ export function spreadOut(boxes, w, h) {
   }
 }
 
-// Slots for the ends on a map: {at: [{x, y, r}] by end, labels, anchors}.
+// The edge below a map, where whoever is at no place stands, as the outside from which `sim.env` calls: pixels, 0 for nobody.
+const EDGE_PX = 30, OFF_PX = 104;
+export const edgeOf = (data) => (data.ends.some(([, , place]) => place < 0) ? EDGE_PX : 0);
+
+// Slots for the ends on a map: {at: [{x, y, r}] by end, labels, anchors, edge: where the map ends}.
 export function onMap(data, view, w, h, measure) {
   const at = new Array(data.ends.length).fill(null), boxes = [], homeless = [];
   const clusters = data.places.map(() => []);
@@ -85,7 +89,7 @@ export function onMap(data, view, w, h, measure) {
     box.anchor = [box.x, box.y];
     boxes.push(box);
   });
-  if (boxes.length <= 70) spreadOut(boxes, w, h);
+  if (boxes.length <= 70) spreadOut(boxes, w, h - edgeOf(data));
   const labels = [];
   for (const b of boxes) {
     for (const s of b.slots) at[s.end] = { x: b.x + s.x, y: b.y + s.y, r: s.r, hidden: s.hidden };
@@ -93,13 +97,15 @@ export function onMap(data, view, w, h, measure) {
     if (b.alone) labels.push({ text: b.alone, x: b.x, y: b.y + b.low + 23, align: "center" });
     for (const s of b.slots) if (s.more) labels.push({ text: `+${s.more}`, x: b.x + s.x + 11, y: b.y + s.y + 4, align: "left" });
   }
+  if (homeless.length) labels.push({ text: "not on the map", x: 8, y: h - EDGE_PX / 2 + 4, align: "left", soft: true });
   homeless.forEach((end, i) => {
-    const many = Math.max(1, Math.min(homeless.length, Math.floor(w / 150))), column = i % many;
-    const x = ((column + 0.5) * w) / many - 30, y = h - 14;
+    const many = Math.max(1, Math.min(homeless.length, Math.floor((w - OFF_PX) / 150)));
+    const x = OFF_PX + 12 + 150 * Math.min(i, many - 1), y = h - EDGE_PX / 2;
     at[end] = { x, y, r: 7, hidden: i >= many };
-    if (i < many) labels.push({ text: data.ends[end][0], x: x + 12, y: y + 4, align: "left" });
+    const more = i === many - 1 && homeless.length > many ? ` and ${homeless.length - many} more` : "";
+    if (i < many) labels.push({ text: data.ends[end][0] + more, x: x + 12, y: y + 4, align: "left", most: 150 - 30 });
   });
-  return { at, labels, anchors: boxes.map((b) => [b.anchor, [b.x, b.y]]) };
+  return { at, labels, edge: homeless.length ? h - EDGE_PX : h, anchors: boxes.map((b) => [b.anchor, [b.x, b.y]]) };
 }
 
 // Slots in columns: clients, Workers, objects, services.
@@ -123,7 +129,7 @@ export function inColumns(data, w, h) {
       if (i < most) labels.push({ text, x: c === 0 && widest > 1 ? x - 13 : x + 14, y: y + 4, align: c === 0 && widest > 1 ? "right" : "left", most: c === 0 ? Math.min(112, w * 0.25 - 18) : c === widest - 1 ? Math.min(200, w * 0.3 - 18) : 165 });
     });
   });
-  return { at, labels, anchors: [] };
+  return { at, labels, edge: h, anchors: [] };
 }
 
 export function drawWorld(c, map, view, css) { // the land and the backbone
@@ -149,8 +155,12 @@ export function drawWorld(c, map, view, css) { // the land and the backbone
   c.stroke();
 }
 
-export function drawPlaces(c, data, scene, isObject, css) { // names, clients, Workers, services
+export function drawPlaces(c, data, scene, isObject, css) { // the edge, names, clients, Workers, services
   c.lineWidth = 1;
+  if (edgeOf(data) && scene.anchors.length) {
+    c.fillStyle = css.band; c.fillRect(0, scene.edge, c.canvas.width, EDGE_PX);
+    c.strokeStyle = css.faintInk; c.setLineDash([5, 4]); c.beginPath(); c.moveTo(0, scene.edge + 0.5); c.lineTo(c.canvas.width, scene.edge + 0.5); c.stroke(); c.setLineDash([]);
+  }
   for (const [[x, y], [bx, by]] of scene.anchors) {
     if (Math.hypot(bx - x, by - y) < 5) continue;
     c.strokeStyle = css.faintInk; c.beginPath(); c.moveTo(x, y); c.lineTo(bx, by); c.stroke();
@@ -160,7 +170,7 @@ export function drawPlaces(c, data, scene, isObject, css) { // names, clients, W
     c.font = `${label.strong ? "600 12px" : "11px"} ${FONT}`; c.textAlign = label.align;
     const text = label.most ? fitted(c, label.text, label.most) : label.text;
     c.lineWidth = 3; c.lineJoin = "round"; c.strokeStyle = css.paper; c.strokeText(text, label.x, label.y);
-    c.fillStyle = css.ink; c.fillText(text, label.x, label.y);
+    c.fillStyle = label.soft ? css.faintInk : css.ink; c.fillText(text, label.x, label.y);
   }
   data.ends.forEach(([, role], end) => {
     const p = scene.at[end];

@@ -2,23 +2,15 @@
 // is written as one ES module (`page.py`), without dependencies. What `data` is, `data.py` beside this file says. Times are
 // microseconds of simulated time; "view time" is the same with quiet stretches cut short. Texts from the trace reach
 // the page as text only, never as markup.
+import { hostIsDark, onHostTheme } from "./host.js";
 import { lanesOf, MOST_LANES } from "./lanes.js";
-import { drawPlaces, drawWorld, inColumns, onMap, viewOf } from "./places.js";
+import { drawPlaces, drawWorld, edgeOf, inColumns, onMap, viewOf } from "./places.js";
 import { sentencesOf } from "./sentences.js";
 import { COLOURS, FONT, KIND_LOOKS, STATE_LOOKS, cross, glyph, notYet, outline, square } from "./shapes.js";
 import { along, decode, eventsOf, lower, upper, warpOf } from "./trace.js";
 import { clock, duration, icon, make, short } from "./words.js";
 
 const LINGER_S = 0.45, CROSS_S = 2.2, ROWS = 25; // seconds that an arrival and a loss stay in sight; rows of a page of the table
-
-function hostIsDark() {
-  const b = document.body ? document.body.dataset : {}, h = document.documentElement;
-  if (b.jpThemeLight) return b.jpThemeLight === "false"; // JupyterLab, Notebook 7
-  if (b.vscodeThemeKind) return /dark|high-contrast$/.test(b.vscodeThemeKind); // VS Code
-  const theme = h.getAttribute("theme") || h.dataset.theme; // Colab, Sphinx themes
-  if (theme === "dark" || theme === "light") return theme === "dark";
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
 
 /**
  * Put a player into an element. Options: `dark` (true, false, or null: as the page around is), `t_us`, `onTime(t_us, final)`,
@@ -73,7 +65,7 @@ export function mount(root, data, options = {}) {
   const context = map.getContext("2d");
 
   // -- state
-  let dark = false, css = {}, ratio = 1, width = 0, height = 0, laneHeight = 0;
+  let dark = false, css = {}, ratio = 1, laidOut = 0, width = 0, height = 0, laneHeight = 0;
   let whole = false, columns = !data.map || data.places.length < 2, scene = null, view = null, base = null;
   let zoom = 0, playing = false, visible = true, frame = 0, last = 0, timer = 0, cursor = -1, focus = null, picked = 0, shownObject = "", firstLane = 0;
   let t = Math.max(from, Math.min(to, options.t_us ?? from)), drawWanted = false, destroyed = false, page = 0;
@@ -109,7 +101,8 @@ export function mount(root, data, options = {}) {
   function layOut() {
     if (destroyed) return;
     theme();
-    width = Math.max(280, root.clientWidth - 20);
+    laidOut = root.clientWidth;
+    if (laidOut || !width) width = Math.max(280, laidOut - 20); // hidden, as a page is while its theme loads, it has no width
     ratio = window.devicePixelRatio || 1;
     const wanted = columns ? Math.max(200, Math.min(460, 60 + 44 * mostInColumn())) : Math.max(240, Math.min(460, width * 0.47));
     height = Math.round(options.height ?? wanted);
@@ -120,7 +113,7 @@ export function mount(root, data, options = {}) {
     }
     context.font = `11px ${FONT}`;
     const measure = (text) => context.measureText(text).width;
-    if (columns) { view = null; scene = inColumns(data, width, height); } else { view = viewOf(data.places, width, height, whole); scene = onMap(data, view, width, height, measure); }
+    if (columns) { view = null; scene = inColumns(data, width, height); } else { view = viewOf(data.places, width, height - edgeOf(data), whole); scene = onMap(data, view, width, height, measure); }
     worldButton.hidden = columns || (view && view.world && !whole); columnsButton.hidden = !data.map;
     worldButton.setAttribute("aria-pressed", String(whole)); columnsButton.setAttribute("aria-pressed", String(columns));
     ways.clear();
@@ -566,14 +559,9 @@ export function mount(root, data, options = {}) {
   const wake = () => { if (!document.hidden && visible) go(); };
   const seen = new IntersectionObserver((entries) => { visible = entries[entries.length - 1].isIntersecting; wake(); });
   seen.observe(map);
-  let laidOut = 0;
-  const sized = new ResizeObserver(() => { if (root.clientWidth !== laidOut) { laidOut = root.clientWidth; layOut(); } });
+  const sized = new ResizeObserver(() => { if (root.clientWidth !== laidOut) layOut(); });
   sized.observe(root);
-  const themed = new MutationObserver(() => { if (dark !== (options.dark ?? hostIsDark())) layOut(); });
-  themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "theme"] });
-  if (document.body) themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
-  const scheme = matchMedia("(prefers-color-scheme: dark)"), rescheme = () => layOut();
-  scheme.addEventListener("change", rescheme);
+  const unthemed = onHostTheme(() => { if (dark !== (options.dark ?? hostIsDark())) layOut(); });
   document.addEventListener("visibilitychange", wake);
 
   function destroy() {
@@ -581,14 +569,13 @@ export function mount(root, data, options = {}) {
     destroyed = true; playing = false;
     if (frame) cancelAnimationFrame(frame);
     clearTimeout(timer);
-    for (const observer of [seen, sized, themed]) observer.disconnect();
-    scheme.removeEventListener("change", rescheme);
+    for (const observer of [seen, sized]) observer.disconnect();
+    unthemed();
     document.removeEventListener("visibilitychange", wake);
   }
 
   setPace();
   layOut();
-  laidOut = root.clientWidth;
   seek(t);
   return {
     seek, play, pause, step, pick, destroy, stats,
