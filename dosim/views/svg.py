@@ -7,34 +7,39 @@ shows, and a `<desc>` with the rest. Colours follow the page (`prefers-color-sch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from math import log10
 from typing import Final
 
 from dosim.views.style import DARK, LIGHT, Theme
 
 #: Pixels: a letter of the small type, and what surrounds the axes.
-_LETTER: Final = 6.1
-_TOP, _BOTTOM, _GAP, _EDGE = 34, 26, 12, 10
+LETTER: Final = 6.1
+TOP, BOTTOM, EDGE = 34, 26, 10
+_GAP: Final = 12
+#: Colours of the page, as a fill or a stroke.
+INK, PAPER, LANE = "var(--dosim-ink)", "var(--dosim-paper)", "var(--dosim-lane)"
 _LEGEND_LINE: Final = 18
 
 
 def _variables(theme: Theme) -> str:
     return (
         f"--dosim-paper:{theme.paper};--dosim-ink:{theme.ink};--dosim-faint:{theme.faint};"
+        f"--dosim-lane:{theme.object_lane};"
         f"--dosim-ghost:{'#8A8F98' if theme is DARK else '#8C8C8C'}"
     )
 
 
 _ON_DARK_PAGE: Final = ",".join(
     f"{page} svg.dosim-auto"
-    for page in ("body[data-jp-theme-light=false]", "html[data-theme=dark]", "html[theme=dark]")
+    for page in ("body[data-jp-theme-light=false]", "html[data-theme=dark]", "html[theme=dark]", "body.vscode-dark")
 )
 _ON_LIGHT_PAGE: Final = ",".join(
     f"{page} svg.dosim-auto"
-    for page in ("body[data-jp-theme-light=true]", "html[data-theme=light]", "html[theme=light]")
+    for page in ("body[data-jp-theme-light=true]", "html[data-theme=light]", "html[theme=light]", "body.vscode-light")
 )
 #: Every chart brings the same rules, so that several on one page do not disturb one another.
 STYLE: Final = (
@@ -47,6 +52,8 @@ STYLE: Final = (
     ".dosim-chart .g{stroke:var(--dosim-faint);stroke-width:.7}"
     ".dosim-chart .c{fill:none;stroke-width:1.8;stroke-linejoin:round}"
     ".dosim-chart .i{stroke:var(--dosim-ink)}.dosim-chart .gh{stroke:var(--dosim-ghost);stroke-dasharray:5 3}"
+    ".dosim-chart .b{fill:#1A1A1A}.dosim-chart .k{font-weight:600}"
+    ".dosim-chart .m{stroke:var(--dosim-paper);stroke-width:1.4;paint-order:stroke}"
     "</style>"
 )
 #: Marks by the names that matplotlib gives them, as paths around 0, 0.
@@ -55,6 +62,11 @@ _SHAPES: Final = {
     "s": "M-4 -4h8v8h-8z",
     "^": "M0 -5L4.8 4H-4.8z",
     "D": "M0 -5.5L5.5 0L0 5.5L-5.5 0z",
+    "v": "M0 4L4 -3.5H-4z",
+    ">": "M3.5 0L-3 3.5V-3.5z",
+    "X": "M-4 -2.2L-2.2 -4L0 -1.8L2.2 -4L4 -2.2L1.8 0L4 2.2L2.2 4L0 1.8L-2.2 4L-4 2.2L-1.8 0z",
+    "*": "M0.0 -6.5L1.6 -2.2L6.2 -2.0L2.6 0.8L3.8 5.3L0.0 2.7L-3.8 5.3L-2.6 0.8L-6.2 -2.0L-1.6 -2.2z",
+    "|": "M-1.2 -6h2.4v12h-2.4z",
 }
 
 Points = Iterable[tuple[float, float]]
@@ -74,7 +86,10 @@ class Entry:
 
 
 class Sheet:
-    """One chart. Sizes are in pixels; `x` and `y` are the limits of the axes; ticks are (where, words)."""
+    """One chart. Sizes are in pixels; `x` and `y` are the limits of the axes; ticks are (where, words).
+
+    `head`: room between title and axes.
+    """
 
     def __init__(
         self,
@@ -90,15 +105,17 @@ class Sheet:
         width: int = 640,
         height: int = 230,
         dark: bool | None = None,
+        head: int = 0,
     ) -> None:
         self.width, self.height = checked_size(width, height)
         self._title, self._said, self._dark = title, said, dark
         words = max((len(words) for _, words in y_ticks), default=0)
-        self.left = _EDGE + words * _LETTER + 4
+        self.left = EDGE + words * LETTER + 4
         side = max((len(entry.words) for entry in legend), default=0)
-        self.right = self.width - _EDGE - (side * _LETTER + 26 + _GAP if legend else 4)
+        self.right = self.width - EDGE - (side * LETTER + 26 + _GAP if legend else 4)
         self.right = max(self.right, self.left + 80)
-        self.top, self.bottom = _TOP, max(self.height - _BOTTOM, _TOP + 20)
+        self.top = TOP + head
+        self.bottom = max(self.height - BOTTOM, self.top + 20)
         self._x = _scale(x, (self.left, self.right), log=log)
         self._y = _scale(y, (self.bottom, self.top), log=False)
         self._parts: list[str] = []
@@ -115,23 +132,25 @@ class Sheet:
         for at, words in x_ticks:
             x = self._x(at)
             put(f'<path class="g" d="M{x:.1f} {self.top}V{self.bottom}"/>')
-            half = len(words) * _LETTER / 2
+            half = len(words) * LETTER / 2
             if x - half > free and x + half <= self.width:
                 put(f'<text x="{x:.1f}" y="{self.bottom + 16}" text-anchor="middle">{escape(words)}</text>')
                 free = x + half + 4
 
     def _legend(self, legend: Sequence[Entry]) -> None:
-        put = self._parts.append
         x = self.right + _GAP
         for number, entry in enumerate(legend):
-            y = self.top + 6 + _LEGEND_LINE * number
-            if entry.mark in _SHAPES:
-                put(_shape(entry, x + 9, y))
-            elif entry.mark == "area":
-                put(f'<path d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
-            elif entry.mark:
-                put(f'<path {_stroke(entry)} d="M{x:.1f} {y:.1f}h18"/>')
-            put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{escape(entry.words)}</text>')
+            self._entry(entry, x, self.top + 6 + _LEGEND_LINE * number)
+
+    def _entry(self, entry: Entry, x: float, y: float) -> None:
+        put = self._parts.append
+        if entry.mark in _SHAPES:
+            put(shape(entry, x + 9, y))
+        elif entry.mark == "area":
+            put(f'<path d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
+        elif entry.mark:
+            put(f'<path {_stroke(entry)} d="M{x:.1f} {y:.1f}h18"/>')
+        put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{escape(entry.words)}</text>')
 
     def curve(self, points: Points, entry: Entry, *, steps: bool = False) -> None:
         """A line through points in order of x, or steps that hold until the next point. Nothing for no points."""
@@ -152,7 +171,7 @@ class Sheet:
         """A mark of the legend at a point, if it lies within the axes."""
         at = self._x(x)
         if self.left - 0.5 <= at <= self.right + 0.5:
-            self._parts.append(_shape(entry, at, self._y(y)))
+            self._parts.append(shape(entry, at, self._y(y)))
 
     def level(self, y: float, entry: Entry) -> None:
         """A line across at one height, if it lies within the axes."""
@@ -185,13 +204,19 @@ class Sheet:
             f' height="{self.height}" viewBox="0 0 {self.width} {self.height}">'
             f"<title>{escape(self._title)}</title><desc>{escape(self._said)}</desc>{STYLE}"
             f'<rect width="100%" height="100%" fill="var(--dosim-paper)"/>'
-            f'<text class="h" x="{_EDGE}" y="20">{escape(self._fitting(self._title))}</text>'
+            f'<text class="h" x="{EDGE}" y="20">{escape(self._fitting(self._title))}</text>'
         )
         return head + "".join(self._parts) + "</svg>"
 
     def _fitting(self, text: str) -> str:
-        most = int((self.width - 2 * _EDGE) / 7.2)
+        most = int((self.width - 2 * EDGE) / 7.2)
         return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def words_of(chart: str) -> str:
+    """What a chart says of itself, in words: its `<desc>`; "" for HTML that has none."""
+    found = re.search("<desc>(.*?)</desc>", chart, re.DOTALL)
+    return unescape(found[1]) if found else ""
 
 
 def checked_size(width: int, height: int) -> tuple[int, int]:
@@ -201,8 +226,9 @@ def checked_size(width: int, height: int) -> tuple[int, int]:
     return width, height
 
 
-def _shape(entry: Entry, x: float, y: float) -> str:
-    return f'<path d="{_SHAPES[entry.mark]}" transform="translate({x:.1f} {y:.1f})" fill="{entry.colour}"/>'
+def shape(entry: Entry, x: float, y: float) -> str:
+    """A mark around a point."""
+    return f'<path d="{_SHAPES[entry.mark]}" transform="translate({x:.1f} {y:.1f})" fill="{entry.colour or INK}"/>'
 
 
 def _stroke(entry: Entry) -> str:
