@@ -26,7 +26,7 @@ _ROW: Final = 17
 _NOTE: Final = 15
 _MARK: Final = 40
 #: Room for so many lanes is there even where there are fewer.
-_LEAST: Final = 2
+_LEAST: Final = 3
 #: A lane's label takes at most this share of the width.
 _LABEL: Final = 0.34
 #: Pixels: a bar that is not wider is drawn without hatch; bars closer than the second and alike are drawn as one.
@@ -48,6 +48,8 @@ _HATCHES: Final = {
 _SENT, _ANSWERED, _FAILED = Entry(">", "", "request sent"), Entry("o", "", "answer received"), Entry("X", "", "failed")
 _OBJECT: Final = Entry("area", LANE, "grey lane: who is inside an object")
 _GHOST: Final = Entry("ghost", "", "pinned run")
+#: The heading where there is nothing to draw.
+_NONE: Final = "No request to show"
 
 Rows = Sequence[tuple[Lane, Lane | None]]
 
@@ -76,14 +78,15 @@ def timeline_svg(
     drawn, note = _lanes(source, chosen, window_us)
     pinned = None if ghost is None else _pinned(ghost, chosen)
     span_us = _span(drawn, pinned, window_us)
-    heading = title or whole_told(drawn).rstrip(".")
+    rows = _rows(drawn, pinned)
+    heading = title or (whole_told(drawn).rstrip(".") if rows else _NONE)
     said = [lanes_told(drawn, title=title, claim=note), *([_pinned_told(pinned)] if pinned is not None else [])]
     more = left_out(drawn)
     tag = f"{crc32(repr((drawn, pinned, span_us, heading, width, dark)).encode()):08x}"
     sheet = _LaneSheet(
         f"{heading} ({more})" if more else heading,
         "\n".join(said),
-        rows=_rows(drawn, pinned),
+        rows=rows,
         legend=_legend(drawn, pinned, tag),
         note=note,
         span_us=span_us,
@@ -173,7 +176,8 @@ def _patterns(looks: Iterable[str], tag: str) -> str:
 
 def _legend(drawn: Lanes, pinned: Lanes | None, tag: str) -> list[Entry]:
     """An entry for every look in use."""
-    entries = [_SENT, _ANSWERED]
+    runs = [drawn, *([pinned] if pinned is not None else [])]
+    entries = [_SENT, _ANSWERED] if any(run.requests for run in runs) else []
     if any(lane.failed for lane in drawn.requests):
         entries.append(_FAILED)
     for name, look in LOOKS.items():
@@ -229,7 +233,7 @@ class _LaneSheet(Sheet):
             said,
             x=span_us,
             y=(room, 0),
-            x_ticks=time_ticks(*span_us, most=max(3, width // 110)),
+            x_ticks=time_ticks(*span_us, most=max(3, width // 110)) if rows else [],
             y_ticks=[
                 (at + 0.5, lane.label if len(lane.label) <= most else f"{lane.label[: most - 1]}…")
                 for at, (lane, _) in enumerate(rows)

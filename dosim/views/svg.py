@@ -147,7 +147,8 @@ class Sheet:
         if entry.mark in _SHAPES:
             put(shape(entry, x + 9, y))
         elif entry.mark == "area":
-            put(f'<path d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
+            edge = ' class="g"' if entry.colour == LANE else ""
+            put(f'<path{edge} d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
         elif entry.mark:
             put(f'<path {_stroke(entry)} d="M{x:.1f} {y:.1f}h18"/>')
         put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{escape(entry.words)}</text>')
