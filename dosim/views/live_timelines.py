@@ -17,7 +17,7 @@ from dosim.views.frames import check_window
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
 from dosim.views.style import LOOKS, MARKS
-from dosim.views.svg import BOTTOM, EDGE, INK, LANE, LETTER, PAPER, TOP, Entry, Sheet, shape
+from dosim.views.svg import BOTTOM, EDGE, INK, LANE, LETTER, PAPER, TOP, Entry, Sheet, checked_size, shape
 from dosim.views.tellings import bar_texts, inside_told, lanes_told, left_out, moment, request_told, whole_told
 
 #: Pixels: a lane, a row of the legend, a line of notes, and what a mark of the legend takes with the gap after it.
@@ -72,6 +72,7 @@ def timeline_svg(
     the page that shows it. `ghost`: an earlier run, whose requests are set beside these in their order. Raises
     ValueError or TypeError that name the argument and the fix.
     """
+    checked_size(width, _LEAST * _LANE + TOP + BOTTOM)
     check_window(start_us, end_us)
     window_us = (start_us, end_us)
     chosen = checked_requests(requests)

@@ -221,7 +221,10 @@ def words_of(chart: str) -> str:
 
 
 def checked_size(width: int, height: int) -> tuple[int, int]:
-    """Pixels of a chart. Raises ValueError for one that would hold nothing."""
+    """Pixels of a chart. Raises ValueError for one that would hold nothing, TypeError for what is no number."""
+    for name, value in (("width", width), ("height", height)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{name}={value!r} is no whole number of pixels: give one such as 640.")
     if width < 360 or height < 120:
         raise ValueError(f"width={width!r}, height={height!r}: give at least 360 by 120 pixels.")
     return width, height
