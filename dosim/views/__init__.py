@@ -6,6 +6,7 @@ from dosim.views.costs import Costs, costs, read_costs
 from dosim.views.lanes import Bar, Lane, Lanes, Mark, read_lanes
 from dosim.views.latencies import Latencies, latency, read_latencies
 from dosim.views.live import costs_svg, latency_svg, queue_svg
+from dosim.views.live_timelines import timeline_svg
 from dosim.views.map_svgs import world_map_svg
 from dosim.views.maps import world_map
 from dosim.views.queues import Backlog, queue, read_backlog
@@ -42,6 +43,7 @@ __all__ = [
     "spacetime",
     "spacetime_svg",
     "timeline",
+    "timeline_svg",
     "world_map",
     "world_map_svg",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from math import atan2, cos, pi, sin
 from typing import Any, Final
+
+from dosim.views.svg import said
 
 #: Pixels and points an inch.
 _PX: Final = 96
@@ -171,7 +172,7 @@ def svg(strokes: Iterable[Stroke], width: float, height: float, *, paper: str, n
     size = f'viewBox="0 0 {wide} {high}" width="{wide}" height="{high}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" style="{_FITS}" font-family="{_FONT}">',
-        f"<title>{escape(name)}</title><desc>{escape(about)}</desc>",
+        f"<title>{said(name)}</title><desc>{said(about)}</desc>",
         f'<rect width="{wide}" height="{high}" fill="{paper}"/>',
         *map(_element, strokes),
         "</svg>",
@@ -189,7 +190,7 @@ def _px(inches: float) -> str:
 
 def _element(stroke: Stroke) -> str:
     drawn = _shape(stroke)
-    return f"<g><title>{escape(stroke.about)}</title>{drawn}</g>" if stroke.about else drawn
+    return f"<g><title>{said(stroke.about)}</title>{drawn}</g>" if stroke.about else drawn
 
 
 def _shape(stroke: Stroke) -> str:
@@ -237,4 +238,4 @@ def _svg_words(words: Words) -> str:
         left = words.x * _PX - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[words.anchor]
         place = f'x="{_number(left)}" y="{_number(words.y * _PX - high / 2)}"'
         ground = f'<rect {place} width="{_number(wide)}" height="{_number(high)}" fill="{words.paper}" opacity="0.9"/>'
-    return f'{ground}<text x="{_px(words.x)}" y="{y}" {style}>{escape(words.text)}</text>'
+    return f'{ground}<text x="{_px(words.x)}" y="{y}" {style}>{said(words.text)}</text>'

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from math import isfinite, log10
 from typing import Final
 
@@ -24,7 +24,10 @@ BLUE: Final = "#0072B2"
 _FORBIDDEN: Final = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
 #: Pixels: a letter of the small type, and what surrounds the axes.
 LETTER: Final = 6.1
-_TOP, _BOTTOM, _GAP, EDGE = 34, 26, 12, 10
+TOP, BOTTOM, EDGE = 34, 26, 10
+_GAP: Final = 12
+#: Colours of the page, as a fill or a stroke.
+INK, PAPER, LANE = "var(--dosim-ink)", "var(--dosim-paper)", "var(--dosim-lane)"
 _LEGEND_LINE: Final = 18
 #: Pixels: a narrower or lower picture would hold nothing.
 _LEAST: Final = 360
@@ -41,11 +44,11 @@ def _variables(theme: Theme) -> str:
 
 _ON_DARK_PAGE: Final = ",".join(
     f"{page} svg.dosim-auto"
-    for page in ("body[data-jp-theme-light=false]", "html[data-theme=dark]", "html[theme=dark]")
+    for page in ("body[data-jp-theme-light=false]", "html[data-theme=dark]", "html[theme=dark]", "body.vscode-dark")
 )
 _ON_LIGHT_PAGE: Final = ",".join(
     f"{page} svg.dosim-auto"
-    for page in ("body[data-jp-theme-light=true]", "html[data-theme=light]", "html[theme=light]")
+    for page in ("body[data-jp-theme-light=true]", "html[data-theme=light]", "html[theme=light]", "body.vscode-light")
 )
 #: Every chart brings the same rules, so that several on one page do not disturb one another.
 STYLE: Final = (
@@ -58,6 +61,8 @@ STYLE: Final = (
     ".dosim-chart .g{stroke:var(--dosim-faint);stroke-width:.7}"
     ".dosim-chart .c{fill:none;stroke-width:1.8;stroke-linejoin:round}"
     ".dosim-chart .i{stroke:var(--dosim-ink)}.dosim-chart .gh{stroke:var(--dosim-ghost);stroke-dasharray:5 3}"
+    ".dosim-chart .b{fill:#1A1A1A}.dosim-chart .k{font-weight:600}"
+    ".dosim-chart .m{stroke:var(--dosim-paper);stroke-width:1.4;paint-order:stroke}"
     "</style>"
 )
 #: Marks by the names that matplotlib gives them, as paths around 0, 0.
@@ -66,6 +71,11 @@ _SHAPES: Final = {
     "s": "M-4 -4h8v8h-8z",
     "^": "M0 -5L4.8 4H-4.8z",
     "D": "M0 -5.5L5.5 0L0 5.5L-5.5 0z",
+    "v": "M0 4L4 -3.5H-4z",
+    ">": "M3.5 0L-3 3.5V-3.5z",
+    "X": "M-4 -2.2L-2.2 -4L0 -1.8L2.2 -4L4 -2.2L1.8 0L4 2.2L2.2 4L0 1.8L-2.2 4L-4 2.2L-1.8 0z",
+    "*": "M0.0 -6.5L1.6 -2.2L6.2 -2.0L2.6 0.8L3.8 5.3L0.0 2.7L-3.8 5.3L-2.6 0.8L-6.2 -2.0L-1.6 -2.2z",
+    "|": "M-1.2 -6h2.4v12h-2.4z",
 }
 
 Points = Iterable[tuple[float, float]]
@@ -118,7 +128,10 @@ class Page:
 
 
 class Sheet(Page):
-    """One chart. Sizes are in pixels; `x` and `y` are the limits of the axes; ticks are (where, words)."""
+    """One chart. Sizes are in pixels; `x` and `y` are the limits of the axes; ticks are (where, words).
+
+    `head`: room between title and axes.
+    """
 
     def __init__(
         self,
@@ -134,6 +147,7 @@ class Sheet(Page):
         width: int = 640,
         height: int = 230,
         dark: bool | None = None,
+        head: int = 0,
     ) -> None:
         width, height = checked_size(width, height)
         super().__init__(title, about, width=width, height=height, dark=dark)
@@ -142,7 +156,8 @@ class Sheet(Page):
         side = max((len(entry.words) for entry in legend), default=0)
         self.right = self.width - EDGE - (side * LETTER + 26 + _GAP if legend else 4)
         self.right = max(self.right, self.left + 80)
-        self.top, self.bottom = _TOP, max(self.height - _BOTTOM, _TOP + 20)
+        self.top = TOP + head
+        self.bottom = max(self.height - BOTTOM, self.top + 20)
         self._x = _scale(x, (self.left, self.right), log=log)
         self._y = _scale(y, (self.bottom, self.top), log=False)
         self._grid(x_ticks, y_ticks)
@@ -164,17 +179,20 @@ class Sheet(Page):
                 free = x + half + 4
 
     def _legend(self, legend: Sequence[Entry]) -> None:
-        put = self._parts.append
         x = self.right + _GAP
         for number, entry in enumerate(legend):
-            y = self.top + 6 + _LEGEND_LINE * number
-            if entry.mark in _SHAPES:
-                put(_shape(entry, x + 9, y))
-            elif entry.mark == "area":
-                put(f'<path d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
-            elif entry.mark:
-                put(f'<path {_stroke(entry)} d="M{x:.1f} {y:.1f}h18"/>')
-            put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{said(entry.words)}</text>')
+            self._entry(entry, x, self.top + 6 + _LEGEND_LINE * number)
+
+    def _entry(self, entry: Entry, x: float, y: float) -> None:
+        put = self._parts.append
+        if entry.mark in _SHAPES:
+            put(shape(entry, x + 9, y))
+        elif entry.mark == "area":
+            edge = ' class="g"' if entry.colour == LANE else ""
+            put(f'<path{edge} d="M{x:.1f} {y - 5:.1f}h18v10h-18z" fill="{entry.colour}"/>')
+        elif entry.mark:
+            put(f'<path {_stroke(entry)} d="M{x:.1f} {y:.1f}h18"/>')
+        put(f'<text x="{x + (24 if entry.mark else 0):.1f}" y="{y + 4:.1f}">{said(entry.words)}</text>')
 
     def curve(self, points: Points, entry: Entry, *, steps: bool = False) -> None:
         """A line through points in order of x, or steps that hold until the next point. Nothing for no points."""
@@ -195,7 +213,7 @@ class Sheet(Page):
         """A mark of the legend at a point, if it lies within the axes."""
         at = self._x(x)
         if self.left - 0.5 <= at <= self.right + 0.5:
-            self._parts.append(_shape(entry, at, self._y(y)))
+            self._parts.append(shape(entry, at, self._y(y)))
 
     def level(self, y: float, entry: Entry) -> None:
         """A line across at one height, if it lies within the axes."""
@@ -229,6 +247,12 @@ def check_chart(width: int, height: int, dark: bool | None, title: str) -> None:
     check_page(dark)
 
 
+def words_of(chart: str) -> str:
+    """What a chart says of itself, in words: its `<desc>`; "" for HTML that has none."""
+    found = re.search("<desc>(.*?)</desc>", chart, re.DOTALL)
+    return unescape(found[1]) if found else ""
+
+
 def checked_size(width: int, height: int) -> tuple[int, int]:
     """Pixels of a chart. Raises ValueError for one that would hold nothing, TypeError for what is no number."""
     for name, value, least in (("width", width, _LEAST), ("height", height, _LEAST_HEIGHT)):
@@ -251,8 +275,9 @@ def _check_number(name: str, value: object, least: int) -> None:
         raise TypeError(f"{name}={value!r} is no number of pixels: give at least {least}.")
 
 
-def _shape(entry: Entry, x: float, y: float) -> str:
-    return f'<path d="{_SHAPES[entry.mark]}" transform="translate({x:.1f} {y:.1f})" fill="{entry.colour}"/>'
+def shape(entry: Entry, x: float, y: float) -> str:
+    """A mark around a point."""
+    return f'<path d="{_SHAPES[entry.mark]}" transform="translate({x:.1f} {y:.1f})" fill="{entry.colour or INK}"/>'
 
 
 def _stroke(entry: Entry) -> str:

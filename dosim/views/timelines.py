@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
-from dosim.trace.words import counted, stretch
 from dosim.views.figures import check_look, check_title, checked_requests, new_figure, theme_of, trace_of
-from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
+from dosim.views.lanes import Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
 from dosim.views.style import LOOKS, MARKS, Theme
+from dosim.views.tellings import LONG_S, bar_texts, lanes_told, left_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +33,8 @@ _LETTER_IN: Final = 0.062
 _LABEL_IN: Final = 0.083
 _WORDS_IN: Final = 0.0775
 _LEGEND_COLUMNS: Final = 4
-#: What the axis of time is called. Of more seconds than this its ticks are minutes, hours and days.
+#: What the axis of time is called. Of a long stretch its ticks are minutes, hours and days.
 _SECONDS: Final = "seconds of simulated time"
-_LONG_S: Final = 180
 #: Inches: a bar that is not wider is drawn without edge and hatch.
 _NARROW_IN: Final = 0.03
 #: Sizes of a bar's text, points: the largest that fits.
@@ -124,7 +123,10 @@ def panels(
     if _is_long(span_s):
         x_label = "simulated time" if x_label == _SECONDS else f"time{x_label.removeprefix('seconds')}"
     figure.axes[-1].set_xlabel(x_label, color=theme.ink)
-    figure.alt = "\n".join(_alt(panel, drawn) for panel, drawn in zip(shown, lanes, strict=True))
+    figure.alt = "\n".join(
+        lanes_told(drawn, title=panel.title, claim=panel.claim, origin_us=panel.origin_us)
+        for panel, drawn in zip(shown, lanes, strict=True)
+    )
     drawing: Figure = figure
     return drawing
 
@@ -134,21 +136,10 @@ def panels(
 
 def _title(panel: Panel, drawn: Lanes, width: float) -> list[str]:
     """The lines above a panel: its title, then its sentence, wrapped."""
-    more = _left_out(drawn)
+    more = left_out(drawn)
     title = f"{panel.title} ({more})" if panel.title and more else panel.title or more
     lines = textwrap.wrap(panel.claim, int((width - 0.2) / _WORDS_IN))
     return [title, *lines] if title else lines
-
-
-def _left_out(drawn: Lanes) -> str:
-    """What did not fit."""
-    more = ""
-    if drawn.requests_left_out:
-        more = f"the first {len(drawn.requests)} of {len(drawn.requests) + drawn.requests_left_out} requests"
-    if drawn.objects_left_out:
-        more += ", " if more else ""
-        more += f"the first {len(drawn.objects)} of {len(drawn.objects) + drawn.objects_left_out} objects"
-    return more
 
 
 def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, theme: Theme) -> None:
@@ -169,7 +160,7 @@ def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, floa
 
 
 def _is_long(span_s: tuple[float, float]) -> bool:
-    return span_s[1] - span_s[0] > _LONG_S
+    return span_s[1] - span_s[0] > LONG_S
 
 
 def _stretch_us(panel: Panel, drawn: Lanes) -> tuple[int, int]:
@@ -243,21 +234,9 @@ def _draw_lane(
             zorder=3 if bar.look == "closed" else 2,
         )
         patch.set_label(f"{lane.label}: {bar.look}")
-        _write(axes, at, start_s, took_s, _texts(lane, bar), inches_per_s)
+        _write(axes, at, start_s, took_s, bar_texts(lane, bar), inches_per_s)
     _draw_marks(axes, at, lane, origin_us, span_s, theme)
     _mark_ends(axes, at, lane, origin_us, theme)
-
-
-def _texts(lane: Lane, bar: Bar) -> tuple[str, ...]:
-    """What a bar says of itself if there is room, the longest first: a request how long, an object who."""
-    if lane.kind == "object":
-        return (bar.text,)
-    verb = {"queued": "waits", "gate": "waits", "running": "computes", "awaiting": "awaits", "starting": "starts"}
-    took = stretch(bar.end_us - bar.start_us)
-    if bar.look not in verb:
-        return ()
-    said = f"{verb[bar.look]} {took}"
-    return (f"{said} {bar.text}", said, took) if bar.text else (said, took)
 
 
 def _write(axes: Axes, at: int, start_s: float, took_s: float, texts: Sequence[str], inches_per_s: float) -> None:
@@ -360,60 +339,3 @@ def _mark(theme: Theme, marker: str, words: str, colour: str = "") -> Any:
         markeredgewidth=wide,
         label=words,
     )
-
-
-# -- words
-
-
-def _alt(panel: Panel, drawn: Lanes) -> str:
-    """The picture in words: its sentence, then each lane's stretches."""
-    said = f"{panel.title}: {panel.claim}" if panel.claim else panel.title
-    counts = f"{counted(len(drawn.requests), 'request')} and {counted(len(drawn.objects), 'object')}"
-    lines = [said or f"Timeline of {counts}."]
-    if _left_out(drawn):
-        lines.append(f"Drawn: {_left_out(drawn)}.")
-    for lane in drawn.requests:
-        told = ", ".join(_told(bar) for bar in lane.bars)
-        lines.append(f"{lane.label}: {told or 'no time at all'}.")
-    for lane in drawn.objects:
-        told = ", ".join(_said(bar, panel.origin_us) for bar in lane.bars if bar.text)
-        marks = _marks_told(lane, panel.origin_us)
-        lines.append(f"{lane.label}: {told}{'; ' + marks if marks else ''}.")
-    return "\n".join(lines)
-
-
-def _marks_told(lane: Lane, origin_us: int) -> str:
-    """When alarms rang, and how many frames came and went."""
-    rang = [_moment(mark.at_us - origin_us) for mark in lane.marks if mark.look == "alarm"]
-    more = f" and {len(rang) - 5} more times" if len(rang) > 5 else ""
-    told = [f"its alarm rang at {', '.join(rang[:5])}{more}"] if rang else []
-    for look, verb in (("frame in", "came in"), ("frame out", "went out")):
-        count = sum(mark.look == look for mark in lane.marks)
-        if count:
-            told.append(f"{counted(count, 'WebSocket frame')} {verb}")
-    return ", ".join(told)
-
-
-def _told(bar: Bar) -> str:
-    """What a request did, how long, and why."""
-    said = f"{LOOKS[bar.look].words} for {stretch(bar.end_us - bar.start_us)}"
-    return f"{said} {bar.text}" if bar.text else said
-
-
-def _said(bar: Bar, origin_us: int) -> str:
-    """Who was inside, and when."""
-    start, end = bar.start_us - origin_us, bar.end_us - origin_us
-    if bar.look == "visit":
-        return f"visited at {_moment(start)} by {bar.text}"
-    if max(abs(start), abs(end)) < _LONG_S * 1_000_000:
-        return f"{bar.text} from {_seconds(start)} to {_seconds(end)} s"
-    return f"{bar.text} from {stretch(start)} to {stretch(end)}"
-
-
-def _moment(us: int) -> str:
-    return f"{_seconds(us)} s" if abs(us) < _LONG_S * 1_000_000 else stretch(us)
-
-
-def _seconds(us: int) -> str:
-    """Seconds to the microsecond, without zeros at the end."""
-    return f"{us / 1e6:.6f}".rstrip("0").rstrip(".")

@@ -105,6 +105,7 @@ def test_widgets_of_a_notebook_are_there_without_a_kernel(visit: Visit) -> None:
     page.wait_for_selector(".widget-slider, .jupyter-widget-slider")
 
     assert page.locator(".widget-slider, .jupyter-widget-slider").count() >= 2
+    assert page.locator(".widget-html svg.dosim-chart").first.is_visible()
     assert visit.errors == []
 
 
@@ -126,6 +127,20 @@ def test_the_player_of_a_lesson_follows_the_theme(visit: Visit) -> None:
     gap = frame.bounding_box()["height"] - frame.content_frame.locator("main").bounding_box()["height"]
 
     assert 0 <= gap < 40
+
+
+@in_the_dark
+def test_explorers_can_be_read_in_the_dark(visit: Visit) -> None:
+    """
+    The picture has dark paper, and a button's words are lighter than the button.
+    """
+    page = visit.go("course/01-ten-requests.html")
+    page.wait_for_selector(".widget-html svg.dosim-chart")
+    button = page.locator(".jupyter-button").first
+    paper = page.locator(".widget-html svg.dosim-chart > rect").first
+
+    assert "rgb(22, 24, 28)" == paper.evaluate("rect => getComputedStyle(rect).fill")
+    assert button.evaluate(BRIGHTNESS) > 0.5 + button.evaluate(BRIGHTNESS.replace(").color", ").backgroundColor"))
 
 
 @in_the_dark

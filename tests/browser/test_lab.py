@@ -57,6 +57,25 @@ shown = sim.player().widget()
 shown
 """
 
+EXPLORER = """
+import asyncio
+
+from dosim import Simulation
+from dosim.notebook import explorer
+from dosim.workers import DurableObject
+
+class Desk(DurableObject):
+    async def serve(self):
+        await asyncio.sleep(5)
+
+def play(requests):
+    sim = Simulation(durable_objects={"DESK": Desk}, network=None)
+    sim.run(*[sim.env.DESK.getByName("desk").serve() for _ in range(requests)])
+    return sim
+
+explorer(play, requests=(1, 20, 3))
+"""
+
 AT = "print(f'{shown.t_us / 1e6:.6f}', end='')"
 
 Open = Callable[[Any], Any]
@@ -130,15 +149,32 @@ def test_the_first_lesson_runs_and_its_explorer_answers(open_lesson: Open) -> No
     page = open_lesson(lesson("01-ten-requests"))
     explorer = page.locator(".jp-OutputArea-output").filter(has=page.locator(".widget-slider")).first
     said = "The last answer comes after {} s."
-    before = explorer.inner_html()
+    picture = explorer.locator("svg.dosim-chart")
+    before = picture.inner_html()
     explorer.get_by_text(said.format(5), exact=True).wait_for()
     handle = explorer.locator(".noUi-handle").nth(1)
     handle.focus()
     handle.press("ArrowRight")
     explorer.get_by_text(said.format(6), exact=True).wait_for()
 
-    assert before != explorer.inner_html()
-    assert [True] * 4 == page.locator(".jp-OutputArea-output img").evaluate_all(DRAWN)
+    assert before != picture.inner_html()
+    assert [True] * 3 == page.locator(".jp-OutputArea-output img").evaluate_all(DRAWN)
+
+
+def test_the_explorer_follows_the_theme(open_lesson: Open) -> None:
+    """Its picture has the paper of the light theme, of the dark one once it is chosen, and the light one's again."""
+    notebook = nbformat.v4.new_notebook(metadata=lesson("01-ten-requests").metadata)
+    notebook.cells.append(nbformat.v4.new_code_cell(EXPLORER))
+    page = open_lesson(notebook)
+    picture = page.locator(".jp-OutputArea-output svg.dosim-chart")
+    picture.wait_for()
+    papers = []
+    for theme in ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme)
+        page.locator(f"body[data-jp-theme-light='{str(theme.endswith('Light')).lower()}']").wait_for(state="attached")
+        papers.append(picture.locator("> rect").first.evaluate("rect => getComputedStyle(rect).fill"))
+
+    assert ["rgb(255, 255, 255)", "rgb(22, 24, 28)", "rgb(255, 255, 255)"] == papers
 
 
 def test_the_player_plays_and_steps_in_a_lesson(open_lesson: Open) -> None:

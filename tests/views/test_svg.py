@@ -124,6 +124,8 @@ def test_bad_arguments_are_refused(chart: Callable[..., str], options: dict[str,
     """
     with pytest.raises(ValueError, match=message):
         chart(run(), **options)
+    with pytest.raises(TypeError, match=r"width='wide' is no number of pixels"):
+        chart(run(), width="wide")
 
 
 # -- each

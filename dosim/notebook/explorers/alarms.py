@@ -61,7 +61,7 @@ def _draw(shown: Shown, ghost: Shown | None, _: int) -> str:
         "Runs of alarm()",
         shown.said,
         rows=["this run", "pinned run"],
-        x=(0, _LAST_S),
+        x=(-3, _LAST_S),  # the first mark stands at 0, clear of the row's name
         x_ticks=[(s, f"{s} s") for s in range(0, _LAST_S + 1, 20)],
         legend=[_FAILED, _WORKED, _WAITING],
     )
