@@ -30,12 +30,7 @@ def migrate(store: D1Store, files: Sequence[Path]) -> list[str]:
     fresh = [file for file in files if file.name not in known]
     for file in fresh:
         done = Query("INSERT INTO d1_migrations(name) VALUES (?)", [file.name])
-        store.run(
-            [
-                *(Query(statement.text, []) for statement in read_script(file.read_text(encoding="utf-8")).statements),
-                done,
-            ]
-        )
+        store.run([*_queries(file.read_text(encoding="utf-8")), done])
     return [file.name for file in fresh]
 
 
@@ -44,7 +39,11 @@ def execute(store: D1Store, script: str) -> int:
 
     Raises JsException "D1_ERROR: ..." for a statement that fails.
     """
-    statements = [Query(statement.text, []) for statement in read_script(script).statements]
-    if statements:
-        store.run(statements)
-    return len(statements)
+    queries = _queries(script)
+    if queries:
+        store.run(queries)
+    return len(queries)
+
+
+def _queries(script: str) -> list[Query]:
+    return [Query(statement.text, []) for statement in read_script(script).statements]

@@ -43,7 +43,7 @@ NO_CODE = 1005
 _FORBIDDEN_CODES = frozenset((1004, 1005, 1006, 1015))
 _REASON_BYTES = 123
 _NOT_ACCEPTED = "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages."
-#: Of an end whose other end is in use. Source: workerd io/actor `acceptWebSocket`; not among the recorded cases.
+#: Of an end whose other end is in use. Source: workerd api/actor-state.c++ (2026-08-22); not a recorded case.
 _PAIRED = (
     "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a"
     " Response."

@@ -130,7 +130,10 @@ class Client:
         return outcome
 
     def _add_headers(self, request: JsRequest) -> None:
-        """What every request from outside carries, unless it says otherwise."""
+        """What every request from outside carries, unless it says otherwise.
+
+        Source: developers.cloudflare.com/fundamentals/reference/http-headers; which address a client has is assumed.
+        """
         request.headers.add_missing("host", request.url.partition("://")[2].partition("/")[0].partition("?")[0])
         request.headers.add_missing("cf-connecting-ip", self._address)
 

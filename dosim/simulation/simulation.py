@@ -234,6 +234,7 @@ class Simulation(Verbs, Views):
         """
         return self._deployment.apply_migrations(self.program.name, binding)
 
+    @recorded
     def execute_sql(self, binding: str, file: str | Path) -> int:
         """Run a file of SQL on a D1 database, whole or not at all, as `wrangler d1 execute --file` does.
 

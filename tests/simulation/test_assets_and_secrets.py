@@ -254,6 +254,16 @@ def test_a_file_of_sql_is_run_whole_or_not_at_all(tmp_path: Path) -> None:
         sim.execute_sql("X", "init.sql")
 
 
+def test_a_fork_has_the_data_of_a_file_of_sql(tmp_path: Path) -> None:
+    """What execute_sql did is a part of the past that is lived again."""
+    files = {"init.sql": "CREATE TABLE people(name TEXT); INSERT INTO people VALUES ('Ada');"}
+    sim = Simulation.from_project(project(tmp_path, files, d1_databases=[DB]))
+    sim.execute_sql("DB", "init.sql")
+    sim.run(for_="1s")
+
+    assert ["Ada"] == json.loads(get(sim.fork(), "/rows")[1])
+
+
 def test_migrations_of_another_folder(tmp_path: Path) -> None:
     """migrations_dir of the database."""
     files = {"sql/1.sql": "CREATE TABLE people(name TEXT)"}
