@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 T = TypeVar("T")
 
-#: The stacks that `suspendable` made. Others may be around: the program itself may run on a greenlet of somebody else's.
+#: The stacks that `suspendable` made. The program itself may run on a greenlet too, of somebody else's.
 _STACKS: Final[WeakSet[Any]] = WeakSet()
 
 _ELSEWHERE = (
