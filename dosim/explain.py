@@ -38,6 +38,8 @@ class Story:
         self._children: dict[int, list[int]] = {}
         self._colos: dict[str, str] = {}
         self._one_at_a_time = False
+        #: Who sent requests from outside, by name.
+        self.clients: set[str] = set()
         #: Which object's machine crashed, and when, microseconds.
         self.crashes: set[tuple[str, int]] = set()
         for request, records in self.records.items():
@@ -46,7 +48,9 @@ class Story:
         for raw in trace.raw:
             self.last_us = max(self.last_us, raw[0])
             kind, actor, request = raw[2], raw[3], raw[4]
-            if kind == "start":
+            if kind == "send":
+                self.clients.add(actor)
+            elif kind == "start":
                 self._starts.setdefault(actor, []).append((raw[0], request))
             elif kind == "call" and raw[6][0]:
                 self._children.setdefault(int(str(raw[6][0])), []).append(request)

@@ -64,7 +64,6 @@ class _Writer:
         self.trace = trace
         self.story = Story(trace)
         self.turns = Turns(self.story)
-        self.clients = {raw[3] for raw in trace.raw if raw[2] == "send"}
         self._pids: dict[str, int] = {}
         for raw in trace.raw:
             actor = self._owner(raw)
@@ -81,7 +80,8 @@ class _Writer:
     def _process(self, actor: str) -> str:
         """A client's socket is "Tokyo 1": it belongs to the clients, as Tokyo does."""
         name, _, number = actor.rpartition(" ")
-        is_client = actor in self.clients or (number.isdigit() and name in self.clients)
+        clients = self.story.clients
+        is_client = actor in clients or (number.isdigit() and name in clients)
         return _CLIENTS if is_client else actor
 
     def events(self) -> Iterator[Event]:

@@ -172,7 +172,6 @@ class _Diagram:
     def __init__(self, story: Story, items: list[_Item]) -> None:
         self.story = story
         self.items = items
-        self.clients = {raw[3] for raw in story.trace.raw if raw[2] == "send"}
         self.ids: dict[str, str] = {}
         for item in items:
             for actor in (item.message.source, item.message.target) if item.message is not None else ():
@@ -185,8 +184,8 @@ class _Diagram:
     def text(self, notes: Iterable[str]) -> str:
         lines = ["sequenceDiagram", "  autonumber"]
         for actor, name in self.ids.items():
-            colo = self.story.colo(actor) if "@" not in actor and actor not in self.clients else ""
-            what = "actor" if actor in self.clients else "participant"
+            colo = self.story.colo(actor) if "@" not in actor and actor not in self.story.clients else ""
+            what = "actor" if actor in self.story.clients else "participant"
             lines.append(f"  {what} {name} as {mermaid_text(f'{actor} in {colo}' if colo else actor)}")
         for item in self.items:
             lines += self._item(item)

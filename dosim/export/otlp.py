@@ -60,7 +60,7 @@ def _compact(value: object) -> str:
 
 def _resource(trace: Trace, story: Story, actor: str, spans: list[Json]) -> Json:
     said: Json = {"service.name": actor}
-    if not any(raw[2] == "send" and raw[3] == actor for raw in trace.raw):
+    if actor not in story.clients:
         said["cloud.provider"] = "cloudflare"
     if story.colo(actor):
         said["cloud.region"] = story.colo(actor)

@@ -21,6 +21,7 @@ from dosim.simulation.loading import shims
 from dosim.workers import DurableObject, WorkerEntrypoint
 
 _NAME = "scenario"
+_OPTIONS = "--seed, --network none, --platform, --concurrency, --no-picture"
 _CLASSES_FIRST = (
     "%%scenario: the cell defines no Worker and no Durable Object. Classes come first, then what happens to them:\n"
     "    class Counter(DurableObject): ...\n"
@@ -89,7 +90,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         from IPython.core.error import UsageError
 
-        raise UsageError(f"%%scenario: {message}. Options: --seed, --network none, --platform, --concurrency")
+        raise UsageError(f"%%scenario: {message}. Options: {_OPTIONS}")
 
 
 def _parsed(line: str) -> argparse.Namespace:

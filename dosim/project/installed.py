@@ -36,10 +36,8 @@ def own_folder(top: str) -> str | None:
 
 
 def _is_own(top: str) -> bool:
-    if (
-        top == __name__.partition(".")[0]
-    ):  # dosim is the world outside, however it is installed and whatever it requires
-        return False
+    if top == __name__.partition(".")[0]:
+        return False  # dosim is the world outside, however it is installed and whatever it requires
     return any(not _ROOTS.isdisjoint(_with_requirements(name)) for name in _distributions().get(top, ()))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dosim.kernel.durations import duration_text
+from dosim.platform.prices import OBJECT_MEMORY_MB
 from dosim.scenarios.blocks import Block, Heading, Paragraph
 from dosim.scenarios.lesson import Lesson, World, project, table
 from dosim.simulation import Simulation
@@ -145,7 +146,7 @@ def _measure(load: float, shards: int, requests: int, seed: int | str, popular: 
     sim, calls = _offer(load, shards, requests, seed, "none", popular)
     elapsed_s = max(call.answered_us for call in calls) / 1e6
     objects = sim.bill().by_object
-    busy_s = [float(used.gb_s) / 0.128 for used in objects.values()]  # an object is billed as 128 MB
+    busy_s = [float(used.gb_s) * 1000 / OBJECT_MEMORY_MB for used in objects.values()]
     return Measured(
         sorted(call.latency_us for call in calls[requests // 10 :]),
         requests / elapsed_s,

@@ -51,6 +51,8 @@ class Runner:
 
     def close(self) -> None:
         """The simulation is gone: what never ended ends now, and says nothing; not inside the run of another one."""
+        if events is None:  # the interpreter ends, and has taken this module apart
+            return
         if isinstance(events._get_running_loop(), Loop):
             _dropped.append(self)
             return

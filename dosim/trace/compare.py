@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from dosim.trace.kinds import KINDS
-from dosim.trace.records import RawRecord, Record, Trace
+from dosim.trace.records import RawRecord, Record, trace_of
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact
 
@@ -72,7 +72,7 @@ def diff(a: object, b: object, *, context: int = 3) -> Difference:
     """
     if isinstance(context, bool) or not isinstance(context, int) or context < 0:
         raise ValueError(f"context={context!r}: give a whole number of records, 0 or more.")
-    first, second = list(_trace(a).raw), list(_trace(b).raw)
+    first, second = list(trace_of(a).raw), list(trace_of(b).raw)
     since = max((kept[0][1] for kept in (first, second) if kept), default=0)
     of_first = [raw for raw in first if raw[1] >= since]
     of_second = [raw for raw in second if raw[1] >= since]
@@ -85,15 +85,6 @@ def diff(a: object, b: object, *, context: int = 3) -> Difference:
             parts = _record(one) if one else None, _record(other) if other else None
             return Difference(at, before, *parts, _names(*parts), skipped)
     return Difference(len(of_first), skipped=skipped)
-
-
-def _trace(source: object) -> Trace:
-    trace = getattr(source, "trace", source)
-    if not isinstance(trace, Trace):
-        raise TypeError(
-            f"{source!r} is neither a simulation nor a trace: give sim, sim.trace or Trace.from_jsonl(path)."
-        )
-    return trace
 
 
 def _plain(raw: RawRecord) -> tuple[object, ...]:

@@ -193,6 +193,17 @@ def _said(record: Record) -> str:
     return ", ".join(f"{name}={value}" for name, value in record.detail.items() if value not in (None, ""))
 
 
+def trace_of(source: object, argument: str = "") -> Trace:
+    """The trace of a simulation, or the trace itself. Raises TypeError for anything else, with the argument's name."""
+    trace = getattr(source, "trace", source)
+    if not isinstance(trace, Trace):
+        named = f"{argument}=" if argument else ""
+        raise TypeError(
+            f"{named}{source!r} is neither a simulation nor a trace: give sim, sim.trace or Trace.from_jsonl(path)."
+        )
+    return trace
+
+
 def _named(raw: RawRecord) -> Record:
     return Record(*raw[:6], dict(zip(KINDS[raw[2]], raw[6], strict=False)))
 

@@ -11,22 +11,11 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dosim.trace import Trace
+from dosim.trace.records import trace_of as trace_of  # noqa: PLC0414 (views take it from here)
 from dosim.views.style import DARK, LIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def trace_of(source: object, argument: str = "") -> Trace:
-    """The trace of a simulation, or the trace itself. Raises TypeError for anything else, with the argument's name."""
-    trace = getattr(source, "trace", source)
-    if not isinstance(trace, Trace):
-        named = f"{argument}=" if argument else ""
-        raise TypeError(
-            f"{named}{source!r} is neither a simulation nor a trace: give sim, sim.trace or Trace.from_jsonl(path)."
-        )
-    return trace
 
 
 def check_look(width: float, what: str, least: float = 4, *, title: str = "", **switches: bool) -> None:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
+
+#: The stacks that `suspendable` made. The program itself may run on a greenlet too, of somebody else's.
+_STACKS: Final[WeakSet[Any]] = WeakSet()
 
 _ELSEWHERE = (
     "run_sync waits here only in what a WSGI application calls: dosim runs on plain Python, which cannot set other"
@@ -24,6 +28,7 @@ async def suspendable(function: Callable[[], T]) -> T:
     from greenlet import getcurrent, greenlet
 
     stack = greenlet(function)
+    _STACKS.add(stack)
     stack.gr_context = getcurrent().gr_context  # the same request, and its clock
     waits_for: Any = stack.switch()
     while not stack.dead:
@@ -42,9 +47,8 @@ def run_sync(promise: Any) -> Any:
 
     Raises RuntimeError where that is impossible.
     """
-    module = sys.modules.get("greenlet")  # without it, nothing runs on a stack of its own
-    stack = module.getcurrent() if module is not None else None
-    if stack is None or stack.parent is None:
+    stack = _stack()
+    if stack is None:
         if asyncio.iscoroutine(promise):
             promise.close()
         raise RuntimeError(_ELSEWHERE)
@@ -53,5 +57,11 @@ def run_sync(promise: Any) -> Any:
 
 def can_run_sync() -> bool:
     """Whether `run_sync` would wait here."""
-    module = sys.modules.get("greenlet")
-    return module is not None and module.getcurrent().parent is not None
+    return _stack() is not None
+
+
+def _stack() -> Any:
+    """The stack that the code around runs on, if `suspendable` made it; None for any other."""
+    module = sys.modules.get("greenlet")  # without it, nothing runs on a stack of its own
+    current = module.getcurrent() if module is not None else None
+    return current if current in _STACKS else None

@@ -1,6 +1,6 @@
-"""A small run with one of everything that exports show, and the program that writes its exports anew.
+"""A small run with one of everything that exports show, and `write`, which makes the golden files anew.
 
-python -m tests.export.world tests/export/golden
+The goldens name lines of this file: whoever moves them writes the goldens anew.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 
 import pytest
@@ -169,3 +171,11 @@ def test_thirty_idle_days_pass_in_a_millisecond() -> None:
 class Idle(DurableObject):
     async def hello(self) -> str:
         return "hello"
+
+
+def test_a_program_ends_without_a_sound() -> None:
+    """Simulations of projects live until the interpreter takes its modules apart; nothing is said of that."""
+    program = "from dosim.scenarios import SCENARIOS; kept = SCENARIOS['alarm-loop-bill'].run()"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ("", "") == (ran.stdout, ran.stderr)

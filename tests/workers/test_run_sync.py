@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
+from greenlet import greenlet
 
 from dosim import Simulation
 from dosim.workers import DurableObject, Response, WorkerEntrypoint, wsgi
@@ -98,15 +100,25 @@ def test_outside_a_simulation_it_is_refused() -> None:
         run_sync(asyncio.sleep(1))
 
 
-def test_a_run_that_is_dropped_unwinds_the_application() -> None:
-    """Nothing is left running: its `finally` blocks run, or it never goes on."""
+def test_a_greenlet_of_somebody_else_is_no_application() -> None:
+    """Where the whole program runs on one, as under gevent, an async handler is refused as ever."""
+    sim = world()
+    call = sim.client().fetch("https://app.example/outside")
+    status = greenlet(lambda: sim.run(call).status).switch()
+
+    assert 500 == status
+    assert "make the function async and await the promise" in str(call.error).lower()
+
+
+def test_a_world_that_is_dropped_leaves_the_next_alone() -> None:
+    """Its application stands in the middle of synchronous code for ever; a new world begins at its own start."""
     sim = world()
     sim.client().fetch("https://app.example/slow")
     sim.run(for_="1s")
-    digest = sim.trace.digest
+    assert ["/slow begins"] == LOG
     del sim
-    again = world()
-    again.client().fetch("https://app.example/slow")
-    again.run(for_="1s")
+    gc.collect()
+    sim = world()
 
-    assert digest == again.trace.digest
+    assert ["1 42 True"] == texts(sim, "/quick")
+    assert ["/quick begins", "/quick ends"] == LOG

@@ -10,6 +10,8 @@ from dosim.views.svg import Entry, Sheet
 
 #: A fill of stripes, for what waits: told apart without colour.
 STRIPES: Final = "url(#dosim-stripes)"
+#: The legend's entry for what `BarSheet.ghost` draws.
+GHOST: Final = Entry("ghost", "", "pinned run")
 _DEFS: Final = (
     '<defs><pattern id="dosim-stripes" width="6" height="6" patternUnits="userSpaceOnUse"'
     ' patternTransform="rotate(45)">'

@@ -1,4 +1,4 @@
-"""Controls of explorers: sliders, choices, and sentences that are read out."""
+"""Controls of explorers: sliders, choices, the button that pins, and sentences that are read out."""
 
 from __future__ import annotations
 
@@ -37,6 +37,18 @@ def control(widgets: Any, name: str, knob: object, *, live: bool = False) -> Any
     raise TypeError(
         f"{name}={knob!r} is no knob: give (lowest, highest, at first) for a slider, or a list of texts to choose from."
     )
+
+
+def pin_button(widgets: Any) -> Any:
+    """The button that keeps a run as a ghost; it is off until there is a run, and says what it would do."""
+    pin = widgets.ToggleButton(tooltip="Keep this run, to compare others with it", disabled=True)
+
+    def name(_: object = None) -> None:
+        pin.description = "Unpin" if pin.value else "Pin this run"
+
+    name()
+    pin.observe(name, "value")
+    return pin
 
 
 def spoken(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from dosim.notebook.explorers.controls import Knob, control, spoken
+from dosim.notebook.explorers.controls import Knob, control, pin_button, spoken
 from dosim.views.live_timelines import timeline_svg
 from dosim.views.svg import words_of
 
@@ -42,9 +42,7 @@ def explorer(
     if not callable(draws):
         raise TypeError(f"draws={draws!r} draws nothing: give a function such as dosim.views.queue_svg.")
     controls = {name: control(widgets, name, knob) for name, knob in knobs.items()}
-    pin = widgets.ToggleButton(
-        description="Pin this run", tooltip="Keep this run, to compare others with it", disabled=True
-    )
+    pin = pin_button(widgets)
     view = _View(run, says, draws, controls, pin, [widgets.HTML() for _ in range(3)])
     for each in controls.values():
         each.observe(view.redraw, "value")
@@ -87,7 +85,6 @@ class _View:
         """The present run becomes the ghost, or there is none any more."""
         simulation = self._simulation
         self._ghost = simulation if change["new"] else None
-        self._pin.description = "Unpin" if change["new"] else "Pin this run"
         if simulation is None:
             return
         try:

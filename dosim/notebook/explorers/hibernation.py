@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from dosim.notebook.explorers.bars import BarSheet
+from dosim.notebook.explorers.bars import GHOST, BarSheet
 from dosim.notebook.explorers.lesson import Lesson, Shown, open_lesson
+from dosim.platform.prices import MONTH_DAYS, OBJECT_MEMORY_MB
 from dosim.simulation import Simulation
 from dosim.trace.words import rounded
 from dosim.views.svg import Entry
@@ -17,12 +18,9 @@ from dosim.workers.js import WebSocketPair
 ROOMS: Final = 100
 _HIGHEST_USD: Final = 500
 _HOUR_US: Final = 3_600_000_000
-#: What an object in memory is billed as, GB.
-_GB: Final = 0.128
 #: Rows of the picture -> what the names of their lines on the bill contain.
 _ROWS: Final = {"base fee": "plan", "requests": "requests", "time in memory": "duration", "together": ""}
 _COST = Entry("area", "#0072B2", "dollars a month")
-_GHOST = Entry("ghost", "", "pinned run")
 _HOW: Final = ["acceptWebSocket", "accept()"]
 
 
@@ -62,7 +60,8 @@ def _run(people: int, minutes_between: int, accepted_by: str) -> Shown:
     sim.run(until=f"{start_us + _HOUR_US}us")
     month = sim.bill(since=before).per_month(times=ROOMS)
     lines = {line.what: float(line.usd) for line in month.lines}
-    awake = float(month.quantity("do_duration")) / (_GB * 30 * 86_400 * ROOMS)
+    whole_gb_s = OBJECT_MEMORY_MB / 1000 * MONTH_DAYS * 86_400 * ROOMS
+    awake = float(month.quantity("do_duration")) / whole_gb_s
     said = (
         f"{ROOMS} such rooms cost ${month.usd:,.2f} a month. Each is paid for being in memory {awake:.1%} of the time;"
         f" somebody says something every {rounded(_HOUR_US // messages)}."
@@ -81,7 +80,7 @@ def _draw(shown: Shown, ghost: Shown | None, _: int) -> str:
         rows=list(_ROWS),
         x=(0, _HIGHEST_USD),
         x_ticks=[(usd, f"${usd}") for usd in range(0, _HIGHEST_USD + 1, 100)],
-        legend=[_COST, *([_GHOST] if ghost is not None else [])],
+        legend=[_COST, *([GHOST] if ghost is not None else [])],
     )
     for row, (name, usd) in enumerate(shown.data.items()):
         sheet.bar(row, 0, usd, _COST, f"${usd:,.2f}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from dosim.notebook.explorers.controls import Knob, control, spoken
+from dosim.notebook.explorers.controls import Knob, control, pin_button, spoken
 
 #: A prediction this near to what came, as a share of it, is right.
 _NEAR = 0.05
@@ -116,9 +116,7 @@ class Panel:
         }
         self.guess = self._guess(widgets)
         self.reveal = widgets.Button(description="Show", tooltip="Show the run", layout=widgets.Layout(width="10em"))
-        self.pin = widgets.ToggleButton(
-            description="Pin this run", tooltip="Keep this run, to compare others with it", disabled=True
-        )
+        self.pin = pin_button(widgets)
         self.step = widgets.IntSlider(
             value=0,
             min=0,
@@ -202,7 +200,6 @@ class Panel:
 
     def _pin_changed(self, change: Any) -> None:
         self.pinned = self.shown if change["new"] else None
-        self.pin.description = "Unpin" if change["new"] else "Pin this run"
         self._draw()
 
     def _run(self) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dosim.notebook.explorers.bars import BarSheet
+from dosim.network import HINTS
+from dosim.notebook.explorers.bars import GHOST, BarSheet
 from dosim.notebook.explorers.lesson import Lesson, Shown, open_lesson
 from dosim.simulation import Simulation
 from dosim.views.svg import Entry
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 _CITIES: Final = ["Tokyo", "Sydney", "Mumbai", "Frankfurt", "London", "São Paulo", "New York", "Los Angeles"]
-_HINTS: Final = ["none", "wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"]
+_HINTS: Final = ["none", *HINTS]
 _HIGHEST_MS: Final = 500
 _REPEATED = Entry("area", "#0072B2", "every later request")
 _ASKED = Entry("area", "#D55E00", "the one asked about")
-_GHOST = Entry("ghost", "", "pinned run")
 
 
 class _Room(DurableObject):
@@ -55,7 +55,7 @@ def _draw(shown: Shown, ghost: Shown | None, _: int) -> str:
         rows=_CITIES,
         x=(0, _HIGHEST_MS),
         x_ticks=[(ms, f"{ms} ms") for ms in range(0, _HIGHEST_MS + 1, 100)],
-        legend=[_REPEATED, _ASKED, *([_GHOST] if ghost is not None else [])],
+        legend=[_REPEATED, _ASKED, *([GHOST] if ghost is not None else [])],
     )
     for row, (city, ms) in enumerate(took.items()):
         sheet.bar(row, 0, ms, _ASKED if city == reader else _REPEATED, f"{ms:.0f} ms")

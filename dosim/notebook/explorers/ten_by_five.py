@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, Final
 
 from dosim.kernel.cpu import cpu
-from dosim.notebook.explorers.bars import STRIPES, BarSheet
+from dosim.notebook.explorers.bars import GHOST, STRIPES, BarSheet
 from dosim.notebook.explorers.lesson import Lesson, Shown, open_lesson
 from dosim.simulation import Simulation
 from dosim.trace.words import counted
@@ -17,7 +17,6 @@ _MOST_REQUESTS: Final = 12
 _MOST_SECONDS: Final = 5
 _WAITS = Entry("area", STRIPES, "waits")
 _WORKS = Entry("area", "#009E73", "in its handler")
-_GHOST = Entry("ghost", "", "pinned run")
 
 
 class _Awaits(DurableObject):
@@ -72,7 +71,7 @@ def _draw(shown: Shown, ghost: Shown | None, _: int) -> str:
         rows=[f"request {n:>2}" for n in range(1, len(shown.data) + 1)],
         x=(0, _MOST_REQUESTS * _MOST_SECONDS),
         x_ticks=[(s, f"{s} s") for s in range(0, _MOST_REQUESTS * _MOST_SECONDS + 1, 10)],
-        legend=[_WAITS, _WORKS, *([_GHOST] if ghost is not None else [])],
+        legend=[_WAITS, _WORKS, *([GHOST] if ghost is not None else [])],
         room_for=_MOST_REQUESTS,
     )
     for row, (start, end) in enumerate(shown.data):
