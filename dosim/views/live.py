@@ -25,8 +25,7 @@ from dosim.views.scales import (
     thinned,
     time_ticks,
 )
-from dosim.views.style import LOOKS
-from dosim.views.svg import Entry, Sheet, check_chart
+from dosim.views.svg import Entry, Sheet, check_chart, filled, patterns, tag_of
 
 #: A curve has at most about so many points.
 _POINTS = 160
@@ -136,10 +135,9 @@ def queue_svg(
     options = (object_label, service_us, model)
     data, pinned = _backlog(source, *options), None if ghost is None else _backlog(ghost, *options)
     within = _limits(limits, data.limits, None if pinned is None else pinned.limits)
-    waiting, inside = (
-        Entry("area", LOOKS["queued"].colour, "waiting"),
-        Entry("area", LOOKS["awaiting"].colour, "inside"),
-    )
+    tag = tag_of(data.label, data.steps, None if pinned is None else pinned.steps, within, title, width, height, dark)
+    waiting = Entry("area", filled("queued", tag), "waiting")
+    inside = Entry("area", filled("awaiting", tag), "inside")
     legend = [waiting, inside, *_numbers(data)]
     mean = Entry("line", "", "mean by theory", (1, 3))
     theory = data.theory
@@ -161,6 +159,7 @@ def queue_svg(
         height=height,
         dark=dark,
     )
+    sheet.put(patterns(("queued", "awaiting"), tag))
     sheet.area([(at, waits + within_it) for at, waits, within_it in steps], waiting)
     sheet.area([(at, within_it) for at, _, within_it in steps], inside)
     if theory is not None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from html import escape, unescape
 from math import isfinite, log10
 from typing import Final
+from zlib import crc32
 
 from dosim.views.figures import check_page, check_title
 from dosim.views.frames import on
-from dosim.views.style import DARK, LIGHT, Theme
+from dosim.views.style import DARK, LIGHT, LOOKS, Theme
 
 #: The colour that is another on dark paper.
 BLUE: Final = "#0072B2"
@@ -76,6 +77,17 @@ _SHAPES: Final = {
     "X": "M-4 -2.2L-2.2 -4L0 -1.8L2.2 -4L4 -2.2L1.8 0L4 2.2L2.2 4L0 1.8L-2.2 4L-4 2.2L-1.8 0z",
     "*": "M0.0 -6.5L1.6 -2.2L6.2 -2.0L2.6 0.8L3.8 5.3L0.0 2.7L-3.8 5.3L-2.6 0.8L-6.2 -2.0L-1.6 -2.2z",
     "|": "M-1.2 -6h2.4v12h-2.4z",
+}
+
+#: The hatches of `LOOKS`, as strokes in a tile of 6 by 6 pixels.
+_HATCHES: Final = {
+    "--": "M0 1.5h6M0 4.5h6",
+    "...": "M1 1.5h1.4M4 4.5h1.4",
+    "xxx": "M0 0l6 6M6 0l-6 6",
+    "///": "M-1 1l2 -2M0 6l6 -6M5 7l2 -2",
+    "\\\\": "M-1 5l2 2M0 0l6 6M5 -1l2 2",
+    "oo": "M1.2 3a1.8 1.8 0 1 0 3.6 0a1.8 1.8 0 1 0 -3.6 0",
+    "||": "M1.5 0v6M4.5 0v6",
 }
 
 Points = Iterable[tuple[float, float]]
@@ -278,6 +290,38 @@ def _check_number(name: str, value: object, least: int) -> None:
 def shape(entry: Entry, x: float, y: float) -> str:
     """A mark around a point."""
     return f'<path d="{_SHAPES[entry.mark]}" transform="translate({x:.1f} {y:.1f})" fill="{entry.colour or INK}"/>'
+
+
+def tag_of(*drawn: object) -> str:
+    """A name for what a picture draws, for its patterns: several pictures may stand on one page."""
+    return f"{crc32(repr(drawn).encode()):08x}"
+
+
+def filled(look: str, tag: str) -> str:
+    """The fill of a look of `LOOKS`: its colour, hatched where the look is, by the pattern of the picture `tag`."""
+    return f"url(#{_pattern_id(look, tag)}) {plain_fill(look)}" if LOOKS[look].hatch else plain_fill(look)
+
+
+def plain_fill(look: str) -> str:
+    """The colour of a look; what is black on light paper is of ink."""
+    colour = LOOKS[look].colour
+    return INK if colour == "#000000" else colour
+
+
+def patterns(looks: Iterable[str], tag: str) -> str:
+    """The hatches of these looks, for a picture that is filled with them."""
+    made = [
+        f'<pattern id="{_pattern_id(look, tag)}" width="6" height="6" patternUnits="userSpaceOnUse">'
+        f'<rect width="6" height="6" fill="{plain_fill(look)}"/>'
+        f'<path d="{_HATCHES[LOOKS[look].hatch]}" stroke="{PAPER}" fill="none"/></pattern>'
+        for look in looks
+        if LOOKS[look].hatch
+    ]
+    return f"<defs>{''.join(made)}</defs>" if made else ""
+
+
+def _pattern_id(look: str, tag: str) -> str:
+    return f"dosim-{tag}-{look.replace(' ', '-')}"
 
 
 def _stroke(entry: Entry) -> str:

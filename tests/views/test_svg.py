@@ -159,6 +159,21 @@ def test_queue_says_which_theory() -> None:
     assert "up to 2 requests were inside at once" in queue_svg(told.trace)
 
 
+def test_waiting_and_inside_are_told_apart_without_colour() -> None:
+    """
+    Both areas are hatched, each with its own pattern, in the chart as in the legend; two charts share no pattern.
+    """
+    root = ET.fromstring(queue_svg(run()))
+    fills = [fill for path in root.iter(f"{SVG}path") if (fill := path.get("fill") or "").startswith("url(#")]
+    hatches = {pattern.get("id"): pattern[1].get("d") for pattern in root.iter(f"{SVG}pattern")}
+    others = set(re.findall(r'<pattern id="([^"]+)"', queue_svg(run(), dark=True)))
+
+    assert len(fills) == 4 and fills[:2] == fills[2:]
+    assert {fill.partition("#")[2].partition(")")[0] for fill in fills} == set(hatches)
+    assert len(set(hatches.values())) == 2
+    assert not others & set(hatches)
+
+
 def test_costs_of_two_plans_are_not_compared() -> None:
     """
     Dollars and shares have no axis in common.
