@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
+from dosim.views.charts import dress, ink_of, patch
 from dosim.views.figures import check_look, check_title, checked_requests, new_figure, theme_of, trace_of
 from dosim.views.lanes import Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
@@ -174,20 +175,14 @@ def _stretch_us(panel: Panel, drawn: Lanes) -> tuple[int, int]:
 
 
 def _draw_panel(axes: Axes, panel: Panel, drawn: Lanes, span_s: tuple[float, float], theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
+    dress(axes, theme, grid="x", left=False)
+    axes.tick_params(length=0, axis="y")
     axes.set_xlim(*span_s)
     axes.set_ylim(len(drawn.all) - 0.4, -0.6)
     axes.set_yticks(range(len(drawn.all)), [lane.label for lane in drawn.all], fontsize=9)
-    axes.tick_params(colors=theme.ink, length=0, axis="y")
-    axes.tick_params(colors=theme.ink, length=3, axis="x", labelsize=8.5)
-    axes.grid(visible=True, axis="x", color=theme.faint, linewidth=0.6)
-    axes.set_axisbelow(True)
     if _is_long(span_s):
         ticks = time_ticks(span_s[0] * 1e6, span_s[1] * 1e6, most=9)
         axes.set_xticks([at / 1e6 for at, _ in ticks], [words for _, words in ticks])
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(theme.faint)
     whole: Any = axes.figure
     inches_per_s = whole.get_size_inches()[0] * axes.get_position().width / (span_s[1] - span_s[0])
     for at, lane in enumerate(drawn.all):
@@ -220,9 +215,9 @@ def _draw_lane(
         start_s = max(first_s, span_s[0])  # what lies outside the picture would put a text there
         took_s = min(last_s, span_s[1]) - start_s
         plain = bar.look == "closed" or took_s * inches_per_s < _NARROW_IN  # an edge and a hatch would hide it
-        colour = theme.ink if bar.look == "closed" else look.colour
+        colour = ink_of(look, theme)
         y = at - 0.44 if bar.look == "closed" else at
-        patch = axes.barh(
+        drawn = axes.barh(
             y,
             took_s,
             left=start_s,
@@ -233,7 +228,7 @@ def _draw_lane(
             linewidth=0.8 if lane.kind == "object" else 0.4,
             zorder=3 if bar.look == "closed" else 2,
         )
-        patch.set_label(f"{lane.label}: {bar.look}")
+        drawn.set_label(f"{lane.label}: {bar.look}")
         _write(axes, at, start_s, took_s, bar_texts(lane, bar), inches_per_s)
     _draw_marks(axes, at, lane, origin_us, span_s, theme)
     _mark_ends(axes, at, lane, origin_us, theme)
@@ -300,7 +295,7 @@ def _legend_handles(lanes: Sequence[Lanes], theme: Theme) -> list[Any]:
         elif name == "visit" and name in used:
             handles.append(_mark(theme, "|", look.words, look.colour))
         elif name in used:
-            handles.append(Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=theme.paper, label=look.words))
+            handles.append(patch(look, look.words, theme))
     marked = {look for drawn in lanes for look in drawn.marks}
     handles += [_mark(theme, look.marker, look.words, look.colour) for name, look in MARKS.items() if name in marked]
     if any(drawn.objects for drawn in lanes):
