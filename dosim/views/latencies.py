@@ -22,7 +22,7 @@ from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact, rounded
 from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head
 from dosim.views.figures import check_look, checked_requests, new_figure, theme_of, trace_of
-from dosim.views.scales import MOST_POINTS, Limits, chosen_limits, kept_note, log_ticks, sentences, thinned, time_ticks
+from dosim.views.scales import MOST_POINTS, Limits, kept_note, limits_of_time, log_ticks, sentences, thinned, time_ticks
 from dosim.views.style import LOOKS, Look, Theme
 
 if TYPE_CHECKING:
@@ -289,11 +289,7 @@ def latency(
     data = source if isinstance(source, Latencies) else read_latencies(source, requests)
     if data is source and requests is not None:
         raise ValueError("requests: the latencies are chosen already; give them to read_latencies(source, requests).")
-    within = chosen_limits(limits, data.limits)
-    if log and within.x[0] <= 0:
-        raise ValueError(
-            f"limits={limits!r}: a logarithmic axis begins above 0: give log=False, or a lowest from 1 on."
-        )
+    within = limits_of_time(limits, data.limits, log=log)
     picture = _Picture(data, within, log, theme_of(dark), fixed=limits is not None)
     return picture.drawn(by, width, dark, title)
 
@@ -304,7 +300,7 @@ class _Picture:
     def __init__(self, data: Latencies, limits: Limits, log: bool, theme: Theme, *, fixed: bool) -> None:
         self.data = data
         self.fixed = fixed
-        self.limits = limits if log else Limits(limits.what, (0, limits.x[1]), limits.y)
+        self.limits = limits
         self.log = log
         self.theme = theme
 

@@ -18,6 +18,7 @@ from dosim.views.scales import (
     Limits,
     chosen_limits,
     highest_in_windows,
+    limits_of_time,
     log_ticks,
     percent_text,
     plain_ticks,
@@ -58,12 +59,8 @@ def latency_svg(
     check_switches(log=log)
     _check_ghost(ghost, Latencies)
     data, pinned = _latencies(source), None if ghost is None else _latencies(ghost)
-    within = _limits(limits, data.limits, None if pinned is None else pinned.limits)
-    x = within.x if log else (0, within.x[1])
-    if log and x[0] <= 0:
-        raise ValueError(
-            f"limits={limits!r}: a logarithmic axis begins above 0: give log=False, or a lowest from 1 on."
-        )
+    within = limits_of_time(limits, data.limits if pinned is None else data.limits | pinned.limits, log=log)
+    x = within.x
     marks = {name: Entry(*MARKED[name], f"p{name} {rounded(us)}") for name, us in data.marked_us.items()}
     legend = list(marks.values()) or [Entry("", "", "no answer yet")]
     if pinned is not None:
