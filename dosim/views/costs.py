@@ -300,13 +300,17 @@ def costs(
     inches. Raises ValueError that names the argument and the fix.
     """
     check_look(width, "picture of costs", 9, title=title, dark=dark)
-    if isinstance(source, Costs):
-        if plan != "paid" or prices is not None:
-            raise ValueError("plan, prices: the costs have their own; give them to read_costs(source, …).")
-        data = source
-    else:
-        data = read_costs(source, plan=plan, prices=prices)
+    data = costs_of(source, plan, prices)
     return _Picture(data, chosen_limits(limits, data.limits), theme_of(dark)).drawn(width, dark, title)
+
+
+def costs_of(source: object, plan: str, prices: object) -> Costs:
+    """The costs to draw: as given, or read. Raises as `read_costs`, and ValueError for options of given ones."""
+    if not isinstance(source, Costs):
+        return read_costs(source, plan=plan, prices=prices)
+    if plan != "paid" or prices is not None:
+        raise ValueError("plan, prices: the costs have their own; give them to read_costs(source, …).")
+    return source
 
 
 class _Picture:

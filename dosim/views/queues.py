@@ -365,15 +365,19 @@ def queue(
     `chosen_limits`. width: inches. Raises ValueError that names the argument and the fix.
     """
     check_look(width, "queue", 7, title=title, dark=dark)
-    if isinstance(source, Backlog):
-        if (object_label, service_us, model) != (None, None, None):
-            raise ValueError(
-                "object_label, service_us, model: the backlog has its own; give them to read_backlog(source, …)."
-            )
-        data = source
-    else:
-        data = read_backlog(source, object_label, service_us=service_us, model=model)
+    data = backlog_of(source, object_label, service_us, model)
     return _Picture(data, chosen_limits(limits, data.limits), theme_of(dark)).drawn(width, dark, title)
+
+
+def backlog_of(source: object, object_label: str | None, service_us: float | None, model: str | None) -> Backlog:
+    """The backlog to draw: as given, or read. Raises as `read_backlog`, and ValueError for options of a given one."""
+    if not isinstance(source, Backlog):
+        return read_backlog(source, object_label, service_us=service_us, model=model)
+    if (object_label, service_us, model) != (None, None, None):
+        raise ValueError(
+            "object_label, service_us, model: the backlog has its own; give them to read_backlog(source, …)."
+        )
+    return source
 
 
 class _Picture:

@@ -182,6 +182,25 @@ def test_costs_of_two_plans_are_not_compared() -> None:
         costs_svg(run(), plan="free", ghost=read_costs(run()))
 
 
+def test_pinned_trace_is_read_on_the_plan_of_this_run() -> None:
+    """
+    Costs that were read on the free plan are compared with those of a trace on the same one.
+    """
+    free = read_costs(run(), plan="free")
+
+    assert costs_svg(free, ghost=run(3)) == costs_svg(free, ghost=read_costs(run(3), plan="free"))
+
+
+def test_options_of_numbers_that_were_read_are_refused() -> None:
+    """
+    A backlog has its object, service and model, and costs have their plan: as for the figures, no option is ignored.
+    """
+    with pytest.raises(ValueError, match="the backlog has its own; give them to read_backlog"):
+        queue_svg(read_backlog(run()), model="M/M/1")
+    with pytest.raises(ValueError, match="the costs have their own; give them to read_costs"):
+        costs_svg(read_costs(run()), plan="free")
+
+
 def test_steps_hold_until_the_next_point() -> None:
     """
     A sheet draws steps as horizontal and vertical strokes, and clips what lies outside.
