@@ -32,7 +32,7 @@ def _heading_lines(heading: str, width: float) -> list[str]:
 def write_head(figure: Any, heading: str, lines: Sequence[str], theme: Theme) -> None:
     """The heading of a picture, and below it what is drawn and what is not."""
     width, height = figure.get_size_inches()
-    style: dict[str, Any] = {"va": "top", "color": theme.ink, "parse_math": False}
+    style: dict[str, Any] = {"va": "top", "color": theme.ink}
     large = _heading_lines(heading, width)
     for number, line in enumerate(large):
         y_in = 0.1 + _HEADING_IN * number
@@ -56,7 +56,7 @@ def dress(axes: Any, theme: Theme, *, grid: str = "both", left: bool = True) -> 
 
 def titled(axes: Any, text: str, theme: Theme) -> None:
     """A bold title on the left above the axes."""
-    axes.set_title(text, loc="left", fontsize=9.5, fontweight="bold", color=theme.ink, pad=5, parse_math=False)
+    axes.set_title(text, loc="left", fontsize=9.5, fontweight="bold", color=theme.ink, pad=5)
 
 
 def legend_above(axes: Any, theme: Theme, handles: Sequence[Any] | None = None) -> None:

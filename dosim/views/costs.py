@@ -23,7 +23,7 @@ from dosim.trace import Trace
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded, stretch
 from dosim.views.charts import dress, head_in, ink_of, patch, titled, wrapped, write_head
-from dosim.views.figures import check_look, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, finished, new_figure, theme_of, trace_of
 from dosim.views.scales import Limits, chosen_limits, kept_note, percent_text, plain_ticks, time_ticks
 from dosim.views.style import Look, Theme
 
@@ -338,9 +338,7 @@ class _Picture:
         self._amounts(usd)
         self._holders(held)
         figure.limits = self.limits
-        figure.alt = "\n".join([f"{heading}.", *self._says(), *self._alt()])
-        drawing: Figure = figure
-        return drawing
+        return finished(figure, "\n".join([f"{heading}.", *self._says(), *self._alt()]))
 
     def _amounts(self, axes: Any) -> None:
         shown = chosen_series(self.data.series)

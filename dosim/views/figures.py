@@ -80,6 +80,17 @@ def new_figure(width: float, height: float, *, dark: bool = False, what: str = "
     return figure
 
 
+def finished(figure: Any, alt: str) -> Figure:
+    """The figure, drawn, with its words. Names in it stand as they are: a "$" in one does not begin a formula."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    figure.alt = alt
+    done: Figure = figure
+    return done
+
+
 def theme_of(dark: bool) -> Theme:
     """The colours of dark or of light paper."""
     return DARK if dark else LIGHT

@@ -21,7 +21,7 @@ from dosim.trace.segments import by_request
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact, rounded
 from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head
-from dosim.views.figures import check_look, checked_requests, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, checked_requests, finished, new_figure, theme_of, trace_of
 from dosim.views.scales import MOST_POINTS, Limits, kept_note, limits_of_time, log_ticks, sentences, thinned, time_ticks
 from dosim.views.style import LOOKS, Look, Theme
 
@@ -331,9 +331,7 @@ class _Picture:
                 self._nothing(axes)
             y_in -= self._between(draw, width) - 0.28
         figure.limits = self.limits
-        figure.alt = self._alt(by, heading)
-        drawing: Figure = figure
-        return drawing
+        return finished(figure, self._alt(by, heading))
 
     def _between(self, draw: Any, width: float) -> float:
         """Inches of a panel besides its body: its title, ticks and legend."""

@@ -18,7 +18,7 @@ from dosim.trace import Trace
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded
 from dosim.views.charts import dress, head_in, legend_above, titled, wrapped, write_head
-from dosim.views.figures import check_look, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, finished, new_figure, theme_of, trace_of
 from dosim.views.scales import (
     MOST_POINTS,
     Limits,
@@ -409,9 +409,7 @@ class _Picture:
         self._utilisation(busy)
         self._theory(beside)
         figure.limits = self.limits
-        figure.alt = "\n".join([f"{heading}.", *self._alt()])
-        drawing: Figure = figure
-        return drawing
+        return finished(figure, "\n".join([f"{heading}.", *self._alt()]))
 
     def _moments(self, axes: Any) -> None:
         axes.set_xlim(*self.limits.x)
@@ -459,7 +457,7 @@ class _Picture:
             for side in ("bottom", "left"):
                 axes.spines[side].set_visible(False)
             style = {"va": "top", "fontsize": 9, "color": self.theme.ink, "transform": axes.transAxes}
-            axes.text(0, 0.97, _wrapped(f"{self.data.why[:1].upper()}{self.data.why[1:]}."), parse_math=False, **style)
+            axes.text(0, 0.97, _wrapped(f"{self.data.why[:1].upper()}{self.data.why[1:]}."), **style)
             if wait_us is not None:
                 axes.text(0, 0.76, f"Measured mean wait: {rounded(wait_us)}", **style)
             return

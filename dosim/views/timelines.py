@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
 from dosim.views.charts import dress, ink_of, patch
-from dosim.views.figures import check_look, check_title, checked_requests, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, check_title, checked_requests, finished, new_figure, theme_of, trace_of
 from dosim.views.lanes import Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
 from dosim.views.style import LOOKS, MARKS, Theme
@@ -107,7 +107,7 @@ def panels(
     height = top_in + sum(map(sum, heights)) + _TICKS_IN * len(shown) + _FOOT_IN
     figure = new_figure(width, height, dark=dark, what="timeline")
     if heading:
-        style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink, "parse_math": False}
+        style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink}
         figure.text(0.1 / width, 1 - 0.1 / height, heading, **style)
     _draw_legend(figure, handles, 1 - (0.08 + (0.3 if heading else 0)) / height, theme)
     left = min(
@@ -124,12 +124,11 @@ def panels(
     if _is_long(span_s):
         x_label = "simulated time" if x_label == _SECONDS else f"time{x_label.removeprefix('seconds')}"
     figure.axes[-1].set_xlabel(x_label, color=theme.ink)
-    figure.alt = "\n".join(
+    told = (
         lanes_told(drawn, title=panel.title, claim=panel.claim, origin_us=panel.origin_us)
         for panel, drawn in zip(shown, lanes, strict=True)
     )
-    drawing: Figure = figure
-    return drawing
+    return finished(figure, "\n".join(told))
 
 
 # -- layout
@@ -148,7 +147,7 @@ def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, th
     for number, line in enumerate(lines):
         weight = "normal" if number else "bold"
         y = (y_in - number * _LINE_IN) / height
-        figure.text(x, y, line, fontsize=10, fontweight=weight, va="top", color=theme.ink, parse_math=False)
+        figure.text(x, y, line, fontsize=10, fontweight=weight, va="top", color=theme.ink)
 
 
 def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, float]:
