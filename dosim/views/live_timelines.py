@@ -23,7 +23,7 @@ from dosim.views.svg import (
     TOP,
     Entry,
     Sheet,
-    check_chart,
+    check_tall,
     filled,
     patterns,
     plain_fill,
@@ -75,7 +75,7 @@ def timeline_svg(
     the page that shows it. `ghost`: an earlier run, whose requests are set beside these in their order. Raises
     ValueError or TypeError that name the argument and the fix.
     """
-    check_chart(width, _LEAST * _LANE + TOP + BOTTOM, dark, title)
+    check_tall(width, dark, title)
     check_window(start_us, end_us)
     window_us = (start_us, end_us)
     chosen = checked_requests(requests)

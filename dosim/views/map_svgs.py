@@ -28,7 +28,7 @@ from dosim.views.map_plans import (
     site_told,
 )
 from dosim.views.regions import Region, View
-from dosim.views.svg import Page, checked_width, said
+from dosim.views.svg import Page, check_tall, said
 from dosim.views.svg_marks import (
     DARK_INK,
     FAINT,
@@ -70,7 +70,7 @@ def world_map_svg(
     `width` is in pixels. dark: None follows the page that shows it. Raises TypeError for a source that is no trace and
     ValueError that names the argument and the fix.
     """
-    checked_width(width)
+    check_tall(width, dark, title)
     plan = plan_map(source, region, at_us, start_us, end_us, title)
     heading = title or plan.view.name
     if plan.empty:

@@ -24,7 +24,7 @@ from dosim.views.room_plans import (
 )
 from dosim.views.scales import time_ticks
 from dosim.views.stays import RANKS
-from dosim.views.svg import EDGE, LETTER, Page, checked_width
+from dosim.views.svg import EDGE, LETTER, Page, check_tall
 from dosim.views.svg_marks import (
     DARK_INK,
     INK,
@@ -67,7 +67,7 @@ def lives_svg(
     `width` is in pixels. dark: None follows the page that shows it. Raises TypeError for a source that is no trace and
     ValueError that names the argument and the fix.
     """
-    checked_width(width)
+    check_tall(width, dark, title)
     right = width - _RIGHT
     plan = plan_rooms(source, objects, start_us, end_us, (right - _LEFT) / PX, title)
     heading = title or "The lives of objects"

@@ -161,7 +161,7 @@ class Sheet(Page):
         dark: bool | None = None,
         head: int = 0,
     ) -> None:
-        width, height = checked_size(width, height)
+        _check_size(width, height)
         super().__init__(title, about, width=width, height=height, dark=dark)
         words = max((len(words) for _, words in y_ticks), default=0)
         self.left = EDGE + words * LETTER + 4
@@ -254,7 +254,16 @@ class Sheet(Page):
 
 def check_chart(width: int, height: int, dark: bool | None, title: str) -> None:
     """Raise TypeError or ValueError, by name, for what a chart cannot be drawn with."""
-    checked_size(width, height)
+    _check_size(width, height)
+    check_title(title)
+    check_page(dark)
+
+
+def check_tall(width: int, dark: bool | None, title: str) -> None:
+    """The same for a picture whose height follows from what it shows."""
+    _check_number("width", width, _LEAST)
+    if width < _LEAST:
+        raise ValueError(f"width={width!r}: give at least {_LEAST} pixels.")
     check_title(title)
     check_page(dark)
 
@@ -265,21 +274,12 @@ def words_of(chart: str) -> str:
     return unescape(found[1]) if found else ""
 
 
-def checked_size(width: int, height: int) -> tuple[int, int]:
-    """Pixels of a chart. Raises ValueError for one that would hold nothing, TypeError for what is no number."""
-    for name, value, least in (("width", width, _LEAST), ("height", height, _LEAST_HEIGHT)):
-        _check_number(name, value, least)
+def _check_size(width: int, height: int) -> None:
+    """Raise ValueError for a chart that would hold nothing, TypeError for what is no number of pixels."""
+    _check_number("width", width, _LEAST)
+    _check_number("height", height, _LEAST_HEIGHT)
     if width < _LEAST or height < _LEAST_HEIGHT:
         raise ValueError(f"width={width!r}, height={height!r}: give at least {_LEAST} by {_LEAST_HEIGHT} pixels.")
-    return width, height
-
-
-def checked_width(width: int) -> int:
-    """Pixels of a picture whose height follows from what it shows. Raises as `checked_size`."""
-    _check_number("width", width, _LEAST)
-    if width < _LEAST:
-        raise ValueError(f"width={width!r}: give at least {_LEAST} pixels.")
-    return width
 
 
 def _check_number(name: str, value: object, least: int) -> None:
