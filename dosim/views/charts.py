@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-from dosim.views.style import Look, Theme
+from dosim.views.style import ON_BRIGHT, Look, Theme
 
 #: Inches: a line of the heading, and a letter of it; a line below it, and a letter of that.
 _HEADING_IN: Final = 0.23
@@ -74,6 +74,12 @@ def legend_above(axes: Any, theme: Theme, handles: Sequence[Any] | None = None) 
         handletextpad=0.4,
         columnspacing=1.0,
     )
+
+
+def write_on_bar(axes: Any, x: float, y: float, text: str, size: float) -> None:
+    """Dark letters of so many points in the middle of a bar, on a light plate that its hatch does not cross."""
+    box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
+    axes.text(x, y, text, ha="center", va="center", fontsize=size, color=ON_BRIGHT, bbox=box, zorder=4)
 
 
 def patch(look: Look, words: str, theme: Theme) -> Any:

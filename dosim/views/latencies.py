@@ -20,7 +20,7 @@ from dosim.trace.parts import PARTS, part_of
 from dosim.trace.segments import by_request
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact, rounded
-from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head
+from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head, write_on_bar
 from dosim.views.figures import check_look, checked_requests, finished, new_figure, theme_of, trace_of
 from dosim.views.scales import MOST_POINTS, Limits, kept_note, limits_of_time, log_ticks, sentences, thinned, time_ticks
 from dosim.views.style import LOOKS, Look, Theme
@@ -422,7 +422,7 @@ class _Picture:
                 if us:
                     self._stretch(axes, at, x, us, look)
                     if us > 0.09 * longest:
-                        self._write(axes, x + us / 2, at, rounded(us))
+                        write_on_bar(axes, x + us / 2, at, rounded(us), 7.5)
                 x += us
             axes.text(x + longest * 0.008, at, rounded(x), va="center", fontsize=8.5, color=self.theme.ink)
         longest = self.limits.x[1] / 1.09 if self.fixed else longest or 1
@@ -449,10 +449,6 @@ class _Picture:
         axes.barh(
             at, us, left=x, height=0.66, color=colour, hatch=look.hatch, edgecolor=self.theme.paper, linewidth=0.4
         )
-
-    def _write(self, axes: Any, x: float, y: float, text: str) -> None:
-        box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
-        axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color="#1A1A1A", bbox=box, zorder=4)
 
     def _parts(self, axes: Any) -> None:
         """The percentiles of each part; what is below the axis, as no time at all, stands at its beginning."""

@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
-from math import isfinite, log10
+from math import cos, isfinite, log10, pi, sin
 from typing import Final
 from zlib import crc32
 
-from dosim.views.figures import check_page, check_title
+from dosim.views.figures import check_page, check_title, shortened
 from dosim.views.frames import on
-from dosim.views.style import DARK, LIGHT, LOOKS, Theme
+from dosim.views.style import DARK, LIGHT, LOOKS, ON_BRIGHT, Theme
 
 #: The colour that is another on dark paper.
 BLUE: Final = "#0072B2"
@@ -28,7 +28,7 @@ LETTER: Final = 6.1
 TOP, BOTTOM, EDGE = 34, 26, 10
 _GAP: Final = 12
 #: Colours of the page, as a fill or a stroke.
-INK, PAPER, LANE = "var(--dosim-ink)", "var(--dosim-paper)", "var(--dosim-lane)"
+INK, PAPER, LANE, FAINT = "var(--dosim-ink)", "var(--dosim-paper)", "var(--dosim-lane)", "var(--dosim-faint)"
 _LEGEND_LINE: Final = 18
 #: Pixels: a narrower or lower picture would hold nothing.
 _LEAST: Final = 360
@@ -62,7 +62,7 @@ STYLE: Final = (
     ".dosim-chart .g{stroke:var(--dosim-faint);stroke-width:.7}"
     ".dosim-chart .c{fill:none;stroke-width:1.8;stroke-linejoin:round}"
     ".dosim-chart .i{stroke:var(--dosim-ink)}.dosim-chart .gh{stroke:var(--dosim-ghost);stroke-dasharray:5 3}"
-    ".dosim-chart .b{fill:#1A1A1A}.dosim-chart .k{font-weight:600}"
+    f".dosim-chart .b{{fill:{ON_BRIGHT}}}.dosim-chart .k{{font-weight:600}}"
     ".dosim-chart .m{stroke:var(--dosim-paper);stroke-width:1.4;paint-order:stroke}"
     "</style>"
 )
@@ -111,6 +111,17 @@ def said(text: str) -> str:
     return escape(_FORBIDDEN.sub("\ufffd", text))
 
 
+def number(value: float) -> str:
+    """A coordinate to a tenth of a pixel, short."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def star(outer: float, inner: float) -> list[tuple[float, float]]:
+    """The corners of a star with five points around 0, 0, y downwards; its radii."""
+    sizes = [outer if turn % 2 == 0 else inner for turn in range(10)]
+    return [(size * sin(pi * turn / 5), -size * cos(pi * turn / 5)) for turn, size in enumerate(sizes)]
+
+
 class Page:
     """One picture, in pixels: its title, its words for those who cannot see it, and the elements put on it."""
 
@@ -135,8 +146,7 @@ class Page:
         return head + "".join(self._parts) + "</svg>"
 
     def _fitting(self, text: str) -> str:
-        most = int((self.width - 2 * EDGE) / 7.2)
-        return text if len(text) <= most else f"{text[: most - 1]}…"
+        return shortened(text, int((self.width - 2 * EDGE) / 7.2))
 
 
 class Sheet(Page):

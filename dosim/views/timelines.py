@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
-from dosim.views.charts import dress, ink_of, patch
+from dosim.views.charts import dress, ink_of, patch, write_on_bar
 from dosim.views.figures import check_look, check_title, checked_requests, finished, new_figure, theme_of, trace_of
 from dosim.views.lanes import Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
@@ -239,9 +239,7 @@ def _write(axes: Axes, at: int, start_s: float, took_s: float, texts: Sequence[s
     for text in texts:
         size = _size(text, room)
         if size is not None:
-            box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
-            style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size, "color": "#1A1A1A", "bbox": box}
-            axes.text(start_s + took_s / 2, at + 0.03, text, zorder=4, **style)
+            write_on_bar(axes, start_s + took_s / 2, at + 0.03, text, size)
             return
 
 
