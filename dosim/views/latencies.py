@@ -15,7 +15,7 @@ from math import floor, log10
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace, segments
-from dosim.trace.kinds import ONE_WAY
+from dosim.trace.kinds import ANSWERS, ONE_WAY
 from dosim.trace.parts import PARTS, part_of
 from dosim.trace.segments import by_request
 from dosim.trace.tables import html_table
@@ -59,7 +59,6 @@ _GROUPS: Final = (
     ("slowest 1 %", Fraction(1, 100), 200),
 )
 _BY: Final = (None, "city", "segment")
-_ENDS: Final = frozenset(("response", "failed", "result"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +236,7 @@ def read_latencies(source: object, requests: Iterable[object] | None = None) -> 
         elif kind == "call":
             if not detail[0] and detail[1] not in ONE_WAY:
                 sent[request] = (t_us, "")
-        elif kind in _ENDS:
+        elif kind in ANSWERS:
             known = sent.pop(request, None)
             if known is not None:
                 samples.append(Latency(request, known[1], t_us - known[0]))
@@ -532,7 +531,7 @@ class _Picture:
             for city, each in self._shown_cities():
                 lines.append(f"{_city_label(city, each)}: {_told(each)}.")
             more = len(self.data.by_city) - self._city_rows
-            lines += [f"{counted(more, 'more city').replace('citys', 'cities')} not drawn."] if more else []
+            lines += [f"{more} more {'city' if more == 1 else 'cities'} not drawn."] if more else []
         return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
+from dosim.trace.kinds import ENDS
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded
 from dosim.views.charts import dress, head_in, legend_above, titled, wrapped, write_head
@@ -36,7 +37,6 @@ from dosim.views.theory import MODELS, Theory, mean_wait_us, model_of, variation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ENDS: Final = frozenset(("return", "throw", "turn_away"))
 #: A curve with more steps is drawn as the highest of so many windows.
 _WINDOWS: Final = 600
 #: Windows in which utilisation is measured.
@@ -319,7 +319,7 @@ def _visits(trace: Trace) -> tuple[dict[str, list[Visit]], int]:
             arrived[request] = (actor, t_us)
         elif kind == "start" and _is_object(actor):
             started[request] = (actor, t_us)
-        elif kind in _ENDS and _is_object(actor):
+        elif kind in ENDS and _is_object(actor):
             came, began = arrived.pop(request, None), started.pop(request, None)
             if came is not None or began is not None:
                 found.setdefault(actor, []).append(
