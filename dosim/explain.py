@@ -13,7 +13,7 @@ from html import escape
 from typing import Final
 
 from dosim.trace import Segment, Trace, partition, segments
-from dosim.trace.kinds import ONE_WAY
+from dosim.trace.kinds import ANSWERS, ENDS, ONE_WAY
 from dosim.trace.parts import OPEN, PARTS, STANDING, part_of
 from dosim.trace.records import RawRecord
 from dosim.trace.segments import by_request, cloudflare_attributes
@@ -21,8 +21,6 @@ from dosim.trace.words import capital, counted, exact, last_line
 
 #: A request's number as the runtime writes it, but not inside the quotes of an object's name.
 _NUMBER: Final = re.compile(r"(?:\bchain )?(?<!['\"\w])#(\d+)")
-_ENDS: Final = frozenset({"return", "throw", "turn_away"})
-_ANSWERS: Final = frozenset({"response", "failed", "result"})
 #: The detail of a segment that is not over.
 _NOT_YET: Final = "something that has not come yet"
 
@@ -156,7 +154,7 @@ class Story:
     def answer(self, request: int) -> RawRecord | None:
         """The record that ends a request: its response, failure or result; of an event, the end of its handler."""
         records = self.records.get(request, [])
-        ends = _ENDS if any(_is_event(raw) for raw in records) else _ANSWERS
+        ends = ENDS if any(_is_event(raw) for raw in records) else ANSWERS
         return next((raw for raw in records if raw[2] in ends), None)
 
     def segments(self, request: int) -> list[Segment]:
@@ -217,7 +215,7 @@ class Story:
             for raw in records:
                 if raw[2] == "start":
                     begun = raw
-                elif begun is not None and raw[2] in _ENDS:
+                elif begun is not None and raw[2] in ENDS:
                     yield begun[3], request, begun[0], raw[0]
                     begun = None
                     break

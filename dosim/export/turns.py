@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from dosim.explain import Story
+from dosim.trace.kinds import ENDS
 from dosim.trace.records import RawRecord
 
 _BEGIN: Final = frozenset(("send", "worker", "start", "resume", "serve", "response", "failed"))
 _CODE: Final = frozenset(("worker", "start", "resume"))
-_END: Final = frozenset(("return", "throw", "turn_away"))
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ def turns_of(records: Iterable[RawRecord]) -> Iterator[Turn]:
             continue
         elif kind == "cpu":
             turn.end_us = max(turn.end_us, t_us + int(str(detail[0])))
-        elif kind in _END:
+        elif kind in ENDS:
             if kind == "turn_away":  # while it computed
                 turn.end_us = min(turn.end_us, t_us)
             elif turn.kind in _CODE:  # a handler returns when it has computed

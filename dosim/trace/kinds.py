@@ -75,3 +75,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 
 #: Ways of calls that nobody waits for: events of an object or a Worker, which end with their handler.
 ONE_WAY: Final = frozenset(("alarm", "websocket", "listener", "scheduled", "queue"))
+
+#: What ends a handler in an object; what its caller, or a client, gets of a request.
+ENDS: Final = frozenset(("return", "throw", "turn_away"))
+ANSWERS: Final = frozenset(("response", "failed", "result"))

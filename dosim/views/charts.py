@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-from dosim.views.style import Look, Theme
+from dosim.views.style import ON_BRIGHT, Look, Theme
 
 #: Inches: a line of the heading, and a letter of it; a line below it, and a letter of that.
 _HEADING_IN: Final = 0.23
@@ -32,7 +32,7 @@ def _heading_lines(heading: str, width: float) -> list[str]:
 def write_head(figure: Any, heading: str, lines: Sequence[str], theme: Theme) -> None:
     """The heading of a picture, and below it what is drawn and what is not."""
     width, height = figure.get_size_inches()
-    style: dict[str, Any] = {"va": "top", "color": theme.ink, "parse_math": False}
+    style: dict[str, Any] = {"va": "top", "color": theme.ink}
     large = _heading_lines(heading, width)
     for number, line in enumerate(large):
         y_in = 0.1 + _HEADING_IN * number
@@ -56,7 +56,7 @@ def dress(axes: Any, theme: Theme, *, grid: str = "both", left: bool = True) -> 
 
 def titled(axes: Any, text: str, theme: Theme) -> None:
     """A bold title on the left above the axes."""
-    axes.set_title(text, loc="left", fontsize=9.5, fontweight="bold", color=theme.ink, pad=5, parse_math=False)
+    axes.set_title(text, loc="left", fontsize=9.5, fontweight="bold", color=theme.ink, pad=5)
 
 
 def legend_above(axes: Any, theme: Theme, handles: Sequence[Any] | None = None) -> None:
@@ -74,6 +74,12 @@ def legend_above(axes: Any, theme: Theme, handles: Sequence[Any] | None = None) 
         handletextpad=0.4,
         columnspacing=1.0,
     )
+
+
+def write_on_bar(axes: Any, x: float, y: float, text: str, size: float) -> None:
+    """Dark letters of so many points in the middle of a bar, on a light plate that its hatch does not cross."""
+    box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
+    axes.text(x, y, text, ha="center", va="center", fontsize=size, color=ON_BRIGHT, bbox=box, zorder=4)
 
 
 def patch(look: Look, words: str, theme: Theme) -> Any:

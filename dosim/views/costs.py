@@ -23,7 +23,7 @@ from dosim.trace import Trace
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded, stretch
 from dosim.views.charts import dress, head_in, ink_of, patch, titled, wrapped, write_head
-from dosim.views.figures import check_look, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, finished, new_figure, shortened, theme_of, trace_of
 from dosim.views.scales import Limits, chosen_limits, kept_note, percent_text, plain_ticks, time_ticks
 from dosim.views.style import Look, Theme
 
@@ -300,13 +300,17 @@ def costs(
     inches. Raises ValueError that names the argument and the fix.
     """
     check_look(width, "picture of costs", 9, title=title, dark=dark)
-    if isinstance(source, Costs):
-        if plan != "paid" or prices is not None:
-            raise ValueError("plan, prices: the costs have their own; give them to read_costs(source, …).")
-        data = source
-    else:
-        data = read_costs(source, plan=plan, prices=prices)
+    data = costs_of(source, plan, prices)
     return _Picture(data, chosen_limits(limits, data.limits), theme_of(dark)).drawn(width, dark, title)
+
+
+def costs_of(source: object, plan: str, prices: object) -> Costs:
+    """The costs to draw: as given, or read. Raises as `read_costs`, and ValueError for options of given ones."""
+    if not isinstance(source, Costs):
+        return read_costs(source, plan=plan, prices=prices)
+    if plan != "paid" or prices is not None:
+        raise ValueError("plan, prices: the costs have their own; give them to read_costs(source, …).")
+    return source
 
 
 class _Picture:
@@ -334,9 +338,7 @@ class _Picture:
         self._amounts(usd)
         self._holders(held)
         figure.limits = self.limits
-        figure.alt = "\n".join([f"{heading}.", *self._says(), *self._alt()])
-        drawing: Figure = figure
-        return drawing
+        return finished(figure, "\n".join([f"{heading}.", *self._says(), *self._alt()]))
 
     def _amounts(self, axes: Any) -> None:
         shown = chosen_series(self.data.series)
@@ -366,7 +368,7 @@ class _Picture:
         axes.set_yticks([at for at, _ in ticks], [words for _, words in ticks])
         room = int((axes.figure.get_size_inches()[0] * (1 - _RIGHT) - 1.3) / 0.078)
         self._stacked(axes, [(what, tuple(value * 1e6 for value in values)) for what, values in shown])
-        self._legend(axes, [f"{_shortened(what, room)}  {rounded(values[-1] * 1e6)}" for what, values in shown])
+        self._legend(axes, [f"{shortened(what, room)}  {rounded(values[-1] * 1e6)}" for what, values in shown])
 
     def _stacked(self, axes: Any, shown: Sequence[tuple[str, Series]]) -> None:
         moments = self.data.moments_us
@@ -442,7 +444,3 @@ def _half(data: Costs) -> list[str]:
         after for (_, after), usd in zip(pairwise((0, *data.moments_us)), sums, strict=True) if usd >= sums[-1] / 2
     )
     return [f"Half of the sum was reached by {rounded(at_us)} of {rounded(data.moments_us[-1])}."]
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -69,6 +69,22 @@ def new_figure(width: float, height: float, *, dark: bool = False, what: str = "
     return figure
 
 
+def finished(figure: Any, alt: str) -> Figure:
+    """The figure, drawn, with its words. Names in it stand as they are: a "$" in one does not begin a formula."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    figure.alt = alt
+    done: Figure = figure
+    return done
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many letters, the last of them "…" where it was longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def theme_of(dark: bool) -> Theme:
     """The colours of dark or of light paper."""
     return DARK if dark else LIGHT

@@ -15,14 +15,14 @@ from math import floor, log10
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace, segments
-from dosim.trace.kinds import ONE_WAY
+from dosim.trace.kinds import ANSWERS, ONE_WAY
 from dosim.trace.parts import PARTS, part_of
 from dosim.trace.segments import by_request
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, exact, rounded
-from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head
-from dosim.views.figures import check_look, checked_requests, new_figure, theme_of, trace_of
-from dosim.views.scales import MOST_POINTS, Limits, chosen_limits, kept_note, log_ticks, sentences, thinned, time_ticks
+from dosim.views.charts import dress, head_in, ink_of, legend_above, patch, titled, wrapped, write_head, write_on_bar
+from dosim.views.figures import check_look, checked_requests, finished, new_figure, theme_of, trace_of
+from dosim.views.scales import MOST_POINTS, Limits, kept_note, limits_of_time, log_ticks, sentences, thinned, time_ticks
 from dosim.views.style import LOOKS, Look, Theme
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ _GROUPS: Final = (
     ("slowest 1 %", Fraction(1, 100), 200),
 )
 _BY: Final = (None, "city", "segment")
-_ENDS: Final = frozenset(("response", "failed", "result"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +236,7 @@ def read_latencies(source: object, requests: Iterable[object] | None = None) -> 
         elif kind == "call":
             if not detail[0] and detail[1] not in ONE_WAY:
                 sent[request] = (t_us, "")
-        elif kind in _ENDS:
+        elif kind in ANSWERS:
             known = sent.pop(request, None)
             if known is not None:
                 samples.append(Latency(request, known[1], t_us - known[0]))
@@ -289,11 +288,7 @@ def latency(
     data = source if isinstance(source, Latencies) else read_latencies(source, requests)
     if data is source and requests is not None:
         raise ValueError("requests: the latencies are chosen already; give them to read_latencies(source, requests).")
-    within = chosen_limits(limits, data.limits)
-    if log and within.x[0] <= 0:
-        raise ValueError(
-            f"limits={limits!r}: a logarithmic axis begins above 0: give log=False, or a lowest from 1 on."
-        )
+    within = limits_of_time(limits, data.limits, log=log)
     picture = _Picture(data, within, log, theme_of(dark), fixed=limits is not None)
     return picture.drawn(by, width, dark, title)
 
@@ -304,7 +299,7 @@ class _Picture:
     def __init__(self, data: Latencies, limits: Limits, log: bool, theme: Theme, *, fixed: bool) -> None:
         self.data = data
         self.fixed = fixed
-        self.limits = limits if log else Limits(limits.what, (0, limits.x[1]), limits.y)
+        self.limits = limits
         self.log = log
         self.theme = theme
 
@@ -335,9 +330,7 @@ class _Picture:
                 self._nothing(axes)
             y_in -= self._between(draw, width) - 0.28
         figure.limits = self.limits
-        figure.alt = self._alt(by, heading)
-        drawing: Figure = figure
-        return drawing
+        return finished(figure, self._alt(by, heading))
 
     def _between(self, draw: Any, width: float) -> float:
         """Inches of a panel besides its body: its title, ticks and legend."""
@@ -428,7 +421,7 @@ class _Picture:
                 if us:
                     self._stretch(axes, at, x, us, look)
                     if us > 0.09 * longest:
-                        self._write(axes, x + us / 2, at, rounded(us))
+                        write_on_bar(axes, x + us / 2, at, rounded(us), 7.5)
                 x += us
             axes.text(x + longest * 0.008, at, rounded(x), va="center", fontsize=8.5, color=self.theme.ink)
         longest = self.limits.x[1] / 1.09 if self.fixed else longest or 1
@@ -455,10 +448,6 @@ class _Picture:
         axes.barh(
             at, us, left=x, height=0.66, color=colour, hatch=look.hatch, edgecolor=self.theme.paper, linewidth=0.4
         )
-
-    def _write(self, axes: Any, x: float, y: float, text: str) -> None:
-        box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
-        axes.text(x, y, text, ha="center", va="center", fontsize=7.5, color="#1A1A1A", bbox=box, zorder=4)
 
     def _parts(self, axes: Any) -> None:
         """The percentiles of each part; what is below the axis, as no time at all, stands at its beginning."""
@@ -542,7 +531,7 @@ class _Picture:
             for city, each in self._shown_cities():
                 lines.append(f"{_city_label(city, each)}: {_told(each)}.")
             more = len(self.data.by_city) - self._city_rows
-            lines += [f"{counted(more, 'more city').replace('citys', 'cities')} not drawn."] if more else []
+            lines += [f"{more} more {'city' if more == 1 else 'cities'} not drawn."] if more else []
         return "\n".join(lines)
 
 

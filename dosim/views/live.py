@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from dosim.trace.words import counted, rounded
-from dosim.views.costs import DASHES, SERIES, Costs, chosen_series, read_costs, usd_text
+from dosim.views.costs import DASHES, SERIES, Costs, chosen_series, costs_of, usd_text
 from dosim.views.figures import check_switches, trace_of
 from dosim.views.latencies import MARKED, Latencies, read_latencies
-from dosim.views.queues import Backlog, read_backlog
+from dosim.views.queues import Backlog, backlog_of
 from dosim.views.scales import (
     Limits,
     chosen_limits,
     highest_in_windows,
+    limits_of_time,
     log_ticks,
     percent_text,
     plain_ticks,
@@ -25,8 +26,7 @@ from dosim.views.scales import (
     thinned,
     time_ticks,
 )
-from dosim.views.style import LOOKS
-from dosim.views.svg import Entry, Sheet, check_chart
+from dosim.views.svg import Entry, Sheet, check_chart, filled, patterns, tag_of
 
 #: A curve has at most about so many points.
 _POINTS = 160
@@ -59,12 +59,8 @@ def latency_svg(
     check_switches(log=log)
     _check_ghost(ghost, Latencies)
     data, pinned = _latencies(source), None if ghost is None else _latencies(ghost)
-    within = _limits(limits, data.limits, None if pinned is None else pinned.limits)
-    x = within.x if log else (0, within.x[1])
-    if log and x[0] <= 0:
-        raise ValueError(
-            f"limits={limits!r}: a logarithmic axis begins above 0: give log=False, or a lowest from 1 on."
-        )
+    within = limits_of_time(limits, data.limits if pinned is None else data.limits | pinned.limits, log=log)
+    x = within.x
     marks = {name: Entry(*MARKED[name], f"p{name} {rounded(us)}") for name, us in data.marked_us.items()}
     legend = list(marks.values()) or [Entry("", "", "no answer yet")]
     if pinned is not None:
@@ -134,12 +130,12 @@ def queue_svg(
     check_chart(width, height, dark, title)
     _check_ghost(ghost, Backlog)
     options = (object_label, service_us, model)
-    data, pinned = _backlog(source, *options), None if ghost is None else _backlog(ghost, *options)
+    data = backlog_of(source, *options)
+    pinned = ghost if ghost is None or isinstance(ghost, Backlog) else backlog_of(ghost, *options)
     within = _limits(limits, data.limits, None if pinned is None else pinned.limits)
-    waiting, inside = (
-        Entry("area", LOOKS["queued"].colour, "waiting"),
-        Entry("area", LOOKS["awaiting"].colour, "inside"),
-    )
+    tag = tag_of(data.label, data.steps, None if pinned is None else pinned.steps, within, title, width, height, dark)
+    waiting = Entry("area", filled("queued", tag), "waiting")
+    inside = Entry("area", filled("awaiting", tag), "inside")
     legend = [waiting, inside, *_numbers(data)]
     mean = Entry("line", "", "mean by theory", (1, 3))
     theory = data.theory
@@ -161,6 +157,7 @@ def queue_svg(
         height=height,
         dark=dark,
     )
+    sheet.put(patterns(("queued", "awaiting"), tag))
     sheet.area([(at, waits + within_it) for at, waits, within_it in steps], waiting)
     sheet.area([(at, within_it) for at, _, within_it in steps], inside)
     if theory is not None:
@@ -168,10 +165,6 @@ def queue_svg(
     if pinned is not None:
         sheet.curve([(at, waits + within_it) for at, waits, within_it in _thin_steps(pinned)[0]], _GHOST, steps=True)
     return str(sheet)
-
-
-def _backlog(source: object, label: str | None, service_us: float | None, model: str | None) -> Backlog:
-    return source if isinstance(source, Backlog) else read_backlog(source, label, service_us=service_us, model=model)
 
 
 def _thin_steps(data: Backlog) -> tuple[Sequence[tuple[int, int, int]], int]:
@@ -217,8 +210,8 @@ def costs_svg(
     """Dollars over time by line; on the free plan shares of a day's allowance. See `dosim.views.costs`."""
     check_chart(width, height, dark, title)
     _check_ghost(ghost, Costs)
-    data = _costs(source, plan, prices)
-    pinned = None if ghost is None else _costs(ghost, plan, prices)
+    data = costs_of(source, plan, prices)
+    pinned = ghost if ghost is None or isinstance(ghost, Costs) else costs_of(ghost, data.plan, prices)
     if pinned is not None and pinned.plan != data.plan:
         raise ValueError(f"ghost: its plan is {pinned.plan!r}, and this run's is {data.plan!r}: give one of the same.")
     within = _limits(limits, data.limits, None if pinned is None else pinned.limits)
@@ -256,10 +249,6 @@ def costs_svg(
     else:
         sheet.level(1, Entry("line", "", "", (1, 3)))
     return str(sheet)
-
-
-def _costs(source: object, plan: str, prices: object) -> Costs:
-    return source if isinstance(source, Costs) else read_costs(source, plan=plan, prices=prices)
 
 
 def _points(data: Costs, values: Sequence[float]) -> list[tuple[float, float]]:

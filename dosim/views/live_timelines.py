@@ -9,14 +9,28 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
-from zlib import crc32
 
-from dosim.views.figures import checked_requests, trace_of
+from dosim.views.figures import checked_requests, shortened, trace_of
 from dosim.views.frames import check_window
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
 from dosim.views.style import LOOKS, MARKS
-from dosim.views.svg import BOTTOM, EDGE, INK, LANE, LETTER, PAPER, TOP, Entry, Sheet, check_chart, said, shape
+from dosim.views.svg import (
+    BOTTOM,
+    EDGE,
+    LANE,
+    LETTER,
+    TOP,
+    Entry,
+    Sheet,
+    check_tall,
+    filled,
+    patterns,
+    plain_fill,
+    said,
+    shape,
+    tag_of,
+)
 from dosim.views.tellings import bar_texts, inside_told, lanes_told, left_out, moment, request_told, whole_told
 
 #: Pixels: a lane, a row of the legend, a line of notes, and what a mark of the legend takes with the gap after it.
@@ -34,16 +48,6 @@ _SAME: Final = 0.5
 #: Sizes of a bar's text, pixels: the largest that fits; and how wide a letter is, as a share of it.
 _SIZES: Final = (10, 9, 8)
 _WIDE: Final = 0.57
-#: The hatches of `LOOKS`, as strokes in a tile of 6 by 6 pixels.
-_HATCHES: Final = {
-    "--": "M0 1.5h6M0 4.5h6",
-    "...": "M1 1.5h1.4M4 4.5h1.4",
-    "xxx": "M0 0l6 6M6 0l-6 6",
-    "///": "M-1 1l2 -2M0 6l6 -6M5 7l2 -2",
-    "\\\\": "M-1 5l2 2M0 0l6 6M5 -1l2 2",
-    "oo": "M1.2 3a1.8 1.8 0 1 0 3.6 0a1.8 1.8 0 1 0 -3.6 0",
-    "||": "M1.5 0v6M4.5 0v6",
-}
 _SENT, _ANSWERED, _FAILED = Entry(">", "", "request sent"), Entry("o", "", "answer received"), Entry("X", "", "failed")
 _OBJECT: Final = Entry("area", LANE, "grey lane: who is inside an object")
 _GHOST: Final = Entry("ghost", "", "pinned run")
@@ -71,7 +75,7 @@ def timeline_svg(
     the page that shows it. `ghost`: an earlier run, whose requests are set beside these in their order. Raises
     ValueError or TypeError that name the argument and the fix.
     """
-    check_chart(width, _LEAST * _LANE + TOP + BOTTOM, dark, title)
+    check_tall(width, dark, title)
     check_window(start_us, end_us)
     window_us = (start_us, end_us)
     chosen = checked_requests(requests)
@@ -82,7 +86,7 @@ def timeline_svg(
     heading = title or (whole_told(drawn).rstrip(".") if rows else _NONE)
     about = [lanes_told(drawn, title=title, claim=note), *([_pinned_told(pinned)] if pinned is not None else [])]
     more = left_out(drawn)
-    tag = f"{crc32(repr((drawn, pinned, span_us, heading, width, dark)).encode()):08x}"
+    tag = tag_of(drawn, pinned, span_us, heading, width, dark)
     sheet = _LaneSheet(
         f"{heading} ({more})" if more else heading,
         "\n".join(about),
@@ -151,29 +155,6 @@ def _pinned_told(pinned: Lanes) -> str:
 # -- legend
 
 
-def _fill(look: str, tag: str) -> str:
-    """The fill of a bar: its colour, hatched where its look is; what is black on light paper is of ink."""
-    colour = _colour(look)
-    return f"url(#dosim-{tag}-{look.replace(' ', '-')}) {colour}" if LOOKS[look].hatch else colour
-
-
-def _colour(look: str) -> str:
-    colour = LOOKS[look].colour
-    return INK if colour == "#000000" else colour
-
-
-def _patterns(looks: Iterable[str], tag: str) -> str:
-    """The hatches of these looks. Their names are those of this picture alone: several may stand on one page."""
-    made = [
-        f'<pattern id="dosim-{tag}-{look.replace(" ", "-")}" width="6" height="6" patternUnits="userSpaceOnUse">'
-        f'<rect width="6" height="6" fill="{_colour(look)}"/>'
-        f'<path d="{_HATCHES[LOOKS[look].hatch]}" stroke="{PAPER}" fill="none"/></pattern>'
-        for look in looks
-        if LOOKS[look].hatch
-    ]
-    return f"<defs>{''.join(made)}</defs>" if made else ""
-
-
 def _legend(drawn: Lanes, pinned: Lanes | None, tag: str) -> list[Entry]:
     """An entry for every look in use."""
     runs = [drawn, *([pinned] if pinned is not None else [])]
@@ -183,7 +164,7 @@ def _legend(drawn: Lanes, pinned: Lanes | None, tag: str) -> list[Entry]:
     for name, look in LOOKS.items():
         if name in drawn.looks:
             mark = {"closed": "line", "visit": "|"}.get(name, "area")
-            colour = {"closed": "", "visit": look.colour}.get(name, _fill(name, tag))
+            colour = {"closed": "", "visit": look.colour}.get(name, filled(name, tag))
             entries.append(Entry(mark, colour, look.words))
     entries += [Entry(MARKS[name].marker, MARKS[name].colour, MARKS[name].words) for name in drawn.marks]
     return [*entries, *([_OBJECT] if drawn.objects else []), *([_GHOST] if pinned is not None else [])]
@@ -234,16 +215,13 @@ class _LaneSheet(Sheet):
             x=span_us,
             y=(room, 0),
             x_ticks=time_ticks(*span_us, most=max(3, width // 110)) if rows else [],
-            y_ticks=[
-                (at + 0.5, lane.label if len(lane.label) <= most else f"{lane.label[: most - 1]}…")
-                for at, (lane, _) in enumerate(rows)
-            ],
+            y_ticks=[(at + 0.5, shortened(lane.label, most)) for at, (lane, _) in enumerate(rows)],
             width=width,
             height=TOP + head + _LANE * room + BOTTOM,
             dark=dark,
             head=head,
         )
-        self._parts.insert(0, _patterns(dict.fromkeys(bar.look for lane, _ in rows for bar in lane.bars), tag))
+        self._parts.insert(0, patterns(dict.fromkeys(bar.look for lane, _ in rows for bar in lane.bars), tag))
         self._draw()
 
     def _grid(self, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]) -> None:
@@ -305,7 +283,7 @@ class _LaneSheet(Sheet):
         left, right = self._clipped_x(bar.start_us), self._clipped_x(bar.end_us)
         wide, high = max(right - left, 0.6), look.height * _LANE
         middle = y - 0.44 * _LANE if bar.look == "closed" else y
-        fill = _fill(bar.look, self._tag) if wide > _NARROW else _colour(bar.look)
+        fill = filled(bar.look, self._tag) if wide > _NARROW else plain_fill(bar.look)
         place = f'x="{left:.1f}" y="{middle - high / 2:.1f}" width="{wide:.1f}" height="{high:.1f}"'
         bars.append(f'<rect {place} fill="{fill}">{title}</rect>')
         if bar.look != "closed":

@@ -10,7 +10,7 @@ from typing import Final
 
 from dosim.geography import Spot, land, routes, world_cities
 from dosim.trace.words import counted, stretch
-from dosim.views.figures import trace_of
+from dosim.views.figures import shortened, trace_of
 from dosim.views.flows import Flow, Ground, Site, read_ground
 from dosim.views.frames import EMPTY, check_moment, check_window
 from dosim.views.labels import Box, Placed, Wanted, place
@@ -378,7 +378,7 @@ def _lines(site: Site) -> list[str]:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= 34 else f"{label[:33]}…"
+    return shortened(label, 34)
 
 
 def _notes(ground: Ground, at_us: int | None) -> list[str]:

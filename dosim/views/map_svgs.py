@@ -28,14 +28,10 @@ from dosim.views.map_plans import (
     site_told,
 )
 from dosim.views.regions import Region, View
-from dosim.views.svg import Page, checked_width, said
+from dosim.views.style import ON_BRIGHT
+from dosim.views.svg import FAINT, INK, LANE, PAPER, Page, check_tall, number, said
 from dosim.views.svg_marks import (
-    DARK_INK,
-    FAINT,
-    INK,
-    LAND,
     NOTE,
-    PAPER,
     PT_PX,
     PX,
     empty_page,
@@ -43,7 +39,6 @@ from dosim.views.svg_marks import (
     line_colour,
     mark,
     noted,
-    number,
     words,
     wrapped,
 )
@@ -70,7 +65,7 @@ def world_map_svg(
     `width` is in pixels. dark: None follows the page that shows it. Raises TypeError for a source that is no trace and
     ValueError that names the argument and the fix.
     """
-    checked_width(width)
+    check_tall(width, dark, title)
     plan = plan_map(source, region, at_us, start_us, end_us, title)
     heading = title or plan.view.name
     if plan.empty:
@@ -126,9 +121,9 @@ def _relief(view: View, scale: float) -> str:
     closed = {(*ring, ring[0]) for ring in whole}
     rest = [piece for piece in ground.coast if piece not in closed]
     edge = f'stroke="{FAINT}" stroke-width=".9"'
-    paths = [f'<path d="{_path(whole, high)}" fill="{LAND}" {edge}/>']
+    paths = [f'<path d="{_path(whole, high)}" fill="{LANE}" {edge}/>']
     if cut:
-        paths.append(f'<path d="{_path(cut, high)}" fill="{LAND}"/>')
+        paths.append(f'<path d="{_path(cut, high)}" fill="{LANE}"/>')
     if rest:
         paths.append(f'<path d="{_path(rest, high, "")}" fill="none" {edge}/>')
     faint = f'fill="none" stroke="{FAINT}" stroke-width=".6" opacity=".8"'
@@ -207,7 +202,7 @@ class _Pen:
         elif not site.objects:
             parts.append(mark("o", x, y, 5.3, fill=INK))
         if site.objects:
-            fill, ink = (OBJECT, DARK_INK) if site.awake else (PAPER, INK)
+            fill, ink = (OBJECT, ON_BRIGHT) if site.awake else (PAPER, INK)
             parts.append(mark("s", x, y, SQUARE_PT * PT_PX, fill=fill, edge=INK, wide=1.3))
             count = len(site.objects)
             text = f"{count}" if count < 1000 else "…"

@@ -32,7 +32,7 @@ from dosim.views.map_plans import (
     relief,
 )
 from dosim.views.regions import Region
-from dosim.views.style import Theme
+from dosim.views.style import ON_BRIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -194,7 +194,7 @@ class _Chart:
             self.axes.plot(x, y, "s", markersize=SQUARE_PT, markerfacecolor=OBJECT if filled else paper, **style)
             style = {"ha": "center", "va": "center_baseline", "fontsize": 8, "fontweight": "bold", "zorder": 5.6}
             count = len(site.objects)
-            self.axes.text(x, y, f"{count}" if count < 1000 else "…", color="#1A1A1A" if filled else ink, **style)
+            self.axes.text(x, y, f"{count}" if count < 1000 else "…", color=ON_BRIGHT if filled else ink, **style)
 
     def _name(self, name: Name) -> None:
         box, wanted = name.placed.box, name.wanted

@@ -15,10 +15,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
+from dosim.trace.kinds import ENDS
 from dosim.trace.tables import html_table
 from dosim.trace.words import counted, rounded
 from dosim.views.charts import dress, head_in, legend_above, titled, wrapped, write_head
-from dosim.views.figures import check_look, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, finished, new_figure, theme_of, trace_of
 from dosim.views.scales import (
     MOST_POINTS,
     Limits,
@@ -36,7 +37,6 @@ from dosim.views.theory import MODELS, Theory, mean_wait_us, model_of, variation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ENDS: Final = frozenset(("return", "throw", "turn_away"))
 #: A curve with more steps is drawn as the highest of so many windows.
 _WINDOWS: Final = 600
 #: Windows in which utilisation is measured.
@@ -319,7 +319,7 @@ def _visits(trace: Trace) -> tuple[dict[str, list[Visit]], int]:
             arrived[request] = (actor, t_us)
         elif kind == "start" and _is_object(actor):
             started[request] = (actor, t_us)
-        elif kind in _ENDS and _is_object(actor):
+        elif kind in ENDS and _is_object(actor):
             came, began = arrived.pop(request, None), started.pop(request, None)
             if came is not None or began is not None:
                 found.setdefault(actor, []).append(
@@ -365,15 +365,19 @@ def queue(
     `chosen_limits`. width: inches. Raises ValueError that names the argument and the fix.
     """
     check_look(width, "queue", 7, title=title, dark=dark)
-    if isinstance(source, Backlog):
-        if (object_label, service_us, model) != (None, None, None):
-            raise ValueError(
-                "object_label, service_us, model: the backlog has its own; give them to read_backlog(source, …)."
-            )
-        data = source
-    else:
-        data = read_backlog(source, object_label, service_us=service_us, model=model)
+    data = backlog_of(source, object_label, service_us, model)
     return _Picture(data, chosen_limits(limits, data.limits), theme_of(dark)).drawn(width, dark, title)
+
+
+def backlog_of(source: object, object_label: str | None, service_us: float | None, model: str | None) -> Backlog:
+    """The backlog to draw: as given, or read. Raises as `read_backlog`, and ValueError for options of a given one."""
+    if not isinstance(source, Backlog):
+        return read_backlog(source, object_label, service_us=service_us, model=model)
+    if (object_label, service_us, model) != (None, None, None):
+        raise ValueError(
+            "object_label, service_us, model: the backlog has its own; give them to read_backlog(source, …)."
+        )
+    return source
 
 
 class _Picture:
@@ -405,9 +409,7 @@ class _Picture:
         self._utilisation(busy)
         self._theory(beside)
         figure.limits = self.limits
-        figure.alt = "\n".join([f"{heading}.", *self._alt()])
-        drawing: Figure = figure
-        return drawing
+        return finished(figure, "\n".join([f"{heading}.", *self._alt()]))
 
     def _moments(self, axes: Any) -> None:
         axes.set_xlim(*self.limits.x)
@@ -455,7 +457,7 @@ class _Picture:
             for side in ("bottom", "left"):
                 axes.spines[side].set_visible(False)
             style = {"va": "top", "fontsize": 9, "color": self.theme.ink, "transform": axes.transAxes}
-            axes.text(0, 0.97, _wrapped(f"{self.data.why[:1].upper()}{self.data.why[1:]}."), parse_math=False, **style)
+            axes.text(0, 0.97, _wrapped(f"{self.data.why[:1].upper()}{self.data.why[1:]}."), **style)
             if wait_us is not None:
                 axes.text(0, 0.76, f"Measured mean wait: {rounded(wait_us)}", **style)
             return

@@ -24,19 +24,16 @@ from dosim.views.room_plans import (
 )
 from dosim.views.scales import time_ticks
 from dosim.views.stays import RANKS
-from dosim.views.svg import EDGE, LETTER, Page, checked_width
+from dosim.views.style import ON_BRIGHT
+from dosim.views.svg import EDGE, INK, LETTER, PAPER, Page, check_tall, number
 from dosim.views.svg_marks import (
-    DARK_INK,
-    INK,
     NOTE,
-    PAPER,
     PT_PX,
     PX,
     empty_page,
     legend,
     mark,
     noted,
-    number,
     words,
     wrapped,
 )
@@ -67,7 +64,7 @@ def lives_svg(
     `width` is in pixels. dark: None follows the page that shows it. Raises TypeError for a source that is no trace and
     ValueError that names the argument and the fix.
     """
-    checked_width(width)
+    check_tall(width, dark, title)
     right = width - _RIGHT
     plan = plan_rooms(source, objects, start_us, end_us, (right - _LEFT) / PX, title)
     heading = title or "The lives of objects"
@@ -185,19 +182,19 @@ class _Lane:
 
     def _whiteboard(self) -> str:
         boards = self._boxes(self._plan.boards(), BOARD)
-        drawn = f'<path d="{boards}" fill="{BOARD_COLOUR}" stroke="{DARK_INK}" stroke-width=".7"/>' if boards else ""
+        drawn = f'<path d="{boards}" fill="{BOARD_COLOUR}" stroke="{ON_BRIGHT}" stroke-width=".7"/>' if boards else ""
         wiped = self._lines(self._plan.wiped(), (BOARD[0] - 0.015, BOARD[1] + 0.03), INK, 2.4)
-        return drawn + wiped + self._texts(self._plan.numbers(), BOARD, DARK_INK, "middle")
+        return drawn + wiped + self._texts(self._plan.numbers(), BOARD, ON_BRIGHT, "middle")
 
     def _drawers(self) -> str:
         part = self._plan.drawers()
         if part is None:
             return ""
         box = self._boxes([part], DRAWERS)
-        drawn = f'<path d="{box}" fill="{DRAWERS_COLOUR}" stroke="{DARK_INK}" stroke-width=".7"/>'
-        writes = self._lines(self._plan.writes(), DRAWERS, DARK_INK, 1.1)
+        drawn = f'<path d="{box}" fill="{DRAWERS_COLOUR}" stroke="{ON_BRIGHT}" stroke-width=".7"/>'
+        writes = self._lines(self._plan.writes(), DRAWERS, ON_BRIGHT, 1.1)
         halo = f'<g paint-order="stroke" stroke="{DRAWERS_COLOUR}" stroke-width="4">'
-        return f"{drawn}{writes}{halo}{self._texts(self._plan.sizes(), DRAWERS, DARK_INK, '')}</g>"
+        return f"{drawn}{writes}{halo}{self._texts(self._plan.sizes(), DRAWERS, ON_BRIGHT, '')}</g>"
 
     def _marks(self) -> str:
         found = []
@@ -244,4 +241,4 @@ def _key(what: str) -> str:
         texture = _textured(what, "M-10 0H10").replace('stroke-width="21"', 'stroke-width="10"')
         return f'<path d="{box}" fill="{colour}"/>{texture}'
     fill = BOARD_COLOUR if what == "whiteboard" else DRAWERS_COLOUR
-    return f'<path d="{box}" fill="{fill}" stroke="{DARK_INK}" stroke-width=".7"/>'
+    return f'<path d="{box}" fill="{fill}" stroke="{ON_BRIGHT}" stroke-width=".7"/>'

@@ -27,7 +27,7 @@ from dosim.views.room_plans import (
 )
 from dosim.views.scales import time_ticks
 from dosim.views.stays import RANKS
-from dosim.views.style import Theme
+from dosim.views.style import ON_BRIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,6 @@ _LEFT_IN: Final = 2.2
 _RIGHT_IN: Final = 0.36
 _TICKS_IN: Final = 0.46
 _LEGEND_IN: Final = 0.21
-_DARK_INK: Final = "#1A1A1A"
 
 
 def lives(
@@ -128,7 +127,7 @@ def _handle(what: str, words: str, theme: Theme) -> Any:
         face = colour or theme.ink
         return Line2D([], [], linestyle="", marker=marker, markerfacecolor=face, label=words, **style)
     face = BOARD_COLOUR if what == "whiteboard" else DRAWERS_COLOUR
-    return Patch(facecolor=face, edgecolor=_DARK_INK, linewidth=0.6, label=words)
+    return Patch(facecolor=face, edgecolor=ON_BRIGHT, linewidth=0.6, label=words)
 
 
 def _legend(figure: Any, handles: Sequence[Any], rows: int, top: float, theme: Theme) -> None:
@@ -197,10 +196,10 @@ class _Lane:
 
     def _whiteboard(self) -> None:
         y, high = self.top + BOARD[0], BOARD[1]
-        style: dict[str, Any] = {"facecolor": BOARD_COLOUR, "edgecolor": _DARK_INK, "linewidth": 0.5, "zorder": 2}
+        style: dict[str, Any] = {"facecolor": BOARD_COLOUR, "edgecolor": ON_BRIGHT, "linewidth": 0.5, "zorder": 2}
         self._bars(self.plan.boards(), BOARD, **style)
         self.axes.vlines(self.plan.wiped(), y - 0.015, y + high + 0.015, color=self.theme.ink, linewidth=1.8, zorder=3)
-        style = {"ha": "center", "va": "center", "fontsize": 6.8, "color": _DARK_INK, "zorder": 4}
+        style = {"ha": "center", "va": "center", "fontsize": 6.8, "color": ON_BRIGHT, "zorder": 4}
         for at_us, text in self.plan.numbers():
             self.axes.text(at_us, y + high / 2, text, **style)
 
@@ -209,9 +208,9 @@ class _Lane:
         if part is None:
             return
         y, high = self.top + DRAWERS[0], DRAWERS[1]
-        self._bars([part], DRAWERS, facecolor=DRAWERS_COLOUR, edgecolor=_DARK_INK, linewidth=0.5, zorder=2)
-        self.axes.vlines(self.plan.writes(), y, y + high, color=_DARK_INK, linewidth=0.8, zorder=3)
-        style: dict[str, Any] = {"ha": "left", "va": "center", "fontsize": 6.8, "color": _DARK_INK, "zorder": 4}
+        self._bars([part], DRAWERS, facecolor=DRAWERS_COLOUR, edgecolor=ON_BRIGHT, linewidth=0.5, zorder=2)
+        self.axes.vlines(self.plan.writes(), y, y + high, color=ON_BRIGHT, linewidth=0.8, zorder=3)
+        style: dict[str, Any] = {"ha": "left", "va": "center", "fontsize": 6.8, "color": ON_BRIGHT, "zorder": 4}
         box = {"boxstyle": "square,pad=0.08", "facecolor": DRAWERS_COLOUR, "edgecolor": "none"}
         for at_us, text in self.plan.sizes():
             self.axes.text(at_us, y + high / 2, text, bbox=box, **style)

@@ -72,6 +72,21 @@ def chosen_limits(limits: object, own: Limits) -> Limits:
     return known
 
 
+def limits_of_time(limits: object, own: Limits, *, log: bool) -> Limits:
+    """The limits of a picture of durations, as `chosen_limits`; an axis that is not logarithmic begins at 0.
+
+    Raises ValueError, besides, for a logarithmic axis that would not begin above 0.
+    """
+    within = chosen_limits(limits, own)
+    if not log:
+        return Limits(within.what, (0, within.x[1]), within.y)
+    if within.x[0] <= 0:
+        raise ValueError(
+            f"limits={limits!r}: a logarithmic axis begins above 0: give log=False, or a lowest from 1 on."
+        )
+    return within
+
+
 # -- ticks
 
 

@@ -27,7 +27,7 @@ from dosim.views.diagrams import (
     Dot,
     read_diagram,
 )
-from dosim.views.figures import check_look, new_figure, theme_of, trace_of
+from dosim.views.figures import check_look, new_figure, shortened, theme_of, trace_of
 from dosim.views.frames import EMPTY, SECOND_US, check_window, empty_figure, on, wrapped
 from dosim.views.labels import Box
 from dosim.views.scales import kept_note
@@ -299,7 +299,7 @@ class _Plan:
         found = []
         for actor, place in zip(self.diagram.actors, self.diagram.places, strict=True):
             if self._slants:
-                found.append([(actor if len(actor) <= 24 else f"{actor[:23]}…", True)])
+                found.append([(shortened(actor, 24), True)])
                 continue
             lines = textwrap.wrap(_breakable(actor), room + 1)[:3] if len(actor) > room else [actor]
             head = [(line.replace("( ", "(").replace("@ ", "@"), True) for line in lines]
@@ -451,7 +451,7 @@ class _Plan:
     def _remark(self, x: float, y: float, dot: Dot) -> None:
         """What happened inside an actor, beside its line, if there is room."""
         text = "is reset" if dot.event.kind == "reset" else dot.event.text
-        text = text if len(text) <= 24 else f"{text[:23]}…"
+        text = shortened(text, 24)
         wide = len(text) * 0.05 + 0.06
         for left in (x + 0.09, x - 0.09 - wide):
             box = Box(left, y - 0.06, left + wide, y + 0.06)
@@ -578,7 +578,7 @@ _INSIDE: Final = {
 def _label(arrow: Arrow) -> str:
     """What an arrow says of itself."""
     message = arrow.message
-    label = message.label if len(message.label) <= 28 else f"{message.label[:27]}…"
+    label = shortened(message.label, 28)
     if message.kind == "answer":
         label = "error" if message.failed else "answer"
     elif message.kind == "response" and arrow.end_row is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import atan2, cos, pi, sin
+from math import atan2, cos, sin
 from typing import Any, Final
 
-from dosim.views.svg import said
+from dosim.views.svg import number, said, star
 
 #: Pixels and points an inch.
 _PX: Final = 96
@@ -86,11 +86,6 @@ def corners(sign: Sign) -> list[tuple[float, float]]:
     return [(sign.x + radius * x, sign.y + radius * y) for x, y in _OUTLINES[sign.shape]]
 
 
-def _star() -> list[tuple[float, float]]:
-    sizes = [1.15 if turn % 2 == 0 else 0.48 for turn in range(10)]
-    return [(size * sin(pi * turn / 5), -size * cos(pi * turn / 5)) for turn, size in enumerate(sizes)]
-
-
 #: Shape -> corners, radius 1, y downwards.
 _OUTLINES: Final[dict[str, list[tuple[float, float]]]] = {
     "dot": [],
@@ -98,7 +93,7 @@ _OUTLINES: Final[dict[str, list[tuple[float, float]]]] = {
         (-1.0, -0.6), (-0.6, -1.0), (0.0, -0.4), (0.6, -1.0), (1.0, -0.6), (0.4, 0.0),
         (1.0, 0.6), (0.6, 1.0), (0.0, 0.4), (-0.6, 1.0), (-1.0, 0.6), (-0.4, 0.0),
     ],
-    "star": _star(),
+    "star": star(1.15, 0.48),
     "diamond": [(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)],
     "triangle": [(0.0, -1.0), (0.9, 0.75), (-0.9, 0.75)],
     "square": [(-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)],
@@ -168,7 +163,7 @@ def _paint_words(axes: Any, words: Words, at: float) -> None:
 
 def svg(strokes: Iterable[Stroke], width: float, height: float, *, paper: str, name: str, about: str) -> str:
     """An SVG image, inches wide and high, with its words for those who cannot see it."""
-    wide, high = _number(width * _PX), _number(height * _PX)
+    wide, high = number(width * _PX), number(height * _PX)
     size = f'viewBox="0 0 {wide} {high}" width="{wide}" height="{high}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" style="{_FITS}" font-family="{_FONT}">',
@@ -180,12 +175,8 @@ def svg(strokes: Iterable[Stroke], width: float, height: float, *, paper: str, n
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
-
-
 def _px(inches: float) -> str:
-    return _number(inches * _PX)
+    return number(inches * _PX)
 
 
 def _element(stroke: Stroke) -> str:
@@ -204,7 +195,7 @@ def _shape(stroke: Stroke) -> str:
         points = corners(stroke)
         if points:
             return f'<polygon points="{_points(points)}" {style}/>'
-        radius = _number(stroke.size_pt / 2 * _PX / _PT)
+        radius = number(stroke.size_pt / 2 * _PX / _PT)
         return f'<circle cx="{_px(stroke.x)}" cy="{_px(stroke.y)}" r="{radius}" {style}/>'
     return _svg_words(stroke)
 
@@ -214,9 +205,9 @@ def _points(points: Iterable[tuple[float, float]]) -> str:
 
 
 def _svg_line(line: Line) -> str:
-    style = f'stroke="{line.colour}" stroke-width="{_number(line.width_pt * _PX / _PT)}"'
+    style = f'stroke="{line.colour}" stroke-width="{number(line.width_pt * _PX / _PT)}"'
     if line.dash:
-        style += f' stroke-dasharray="{" ".join(_number(dash * _PX / _PT) for dash in line.dash)}"'
+        style += f' stroke-dasharray="{" ".join(number(dash * _PX / _PT) for dash in line.dash)}"'
     if line.opacity < 1:
         style += f' opacity="{line.opacity:g}"'
     place = f'x1="{_px(line.x0)}" y1="{_px(line.y0)}" x2="{_px(line.x1)}" y2="{_px(line.y1)}"'
@@ -226,16 +217,16 @@ def _svg_line(line: Line) -> str:
 
 def _svg_words(words: Words) -> str:
     size = words.size_pt * _PX / _PT
-    style = f'font-size="{_number(size)}" fill="{words.colour}" text-anchor="{words.anchor}"'
+    style = f'font-size="{number(size)}" fill="{words.colour}" text-anchor="{words.anchor}"'
     if words.bold:
         style += ' font-weight="bold"'
     if words.turn:
         style += f' transform="rotate({-words.turn:g} {_px(words.x)} {_px(words.y)})"'
-    y = _number(words.y * _PX + 0.35 * size)
+    y = number(words.y * _PX + 0.35 * size)
     ground = ""
     if words.paper:
         wide, high = 0.6 * size * len(words.text) + 2, 1.25 * size
         left = words.x * _PX - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[words.anchor]
-        place = f'x="{_number(left)}" y="{_number(words.y * _PX - high / 2)}"'
-        ground = f'<rect {place} width="{_number(wide)}" height="{_number(high)}" fill="{words.paper}" opacity="0.9"/>'
+        place = f'x="{number(left)}" y="{number(words.y * _PX - high / 2)}"'
+        ground = f'<rect {place} width="{number(wide)}" height="{number(high)}" fill="{words.paper}" opacity="0.9"/>'
     return f'{ground}<text x="{_px(words.x)}" y="{y}" {style}>{said(words.text)}</text>'

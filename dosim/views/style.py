@@ -63,4 +63,6 @@ class Theme:
 
 
 LIGHT: Final = Theme("#FFFFFF", "#1A1A1A", "#D4D4D4", "#F1F1F1")
+#: What is written and edged on bright colours, on any paper.
+ON_BRIGHT: Final = LIGHT.ink
 DARK: Final = Theme("#16181C", "#ECECEC", "#4A4D52", "#25282E")

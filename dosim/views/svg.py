@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
-from math import isfinite, log10
+from math import cos, isfinite, log10, pi, sin
 from typing import Final
+from zlib import crc32
 
-from dosim.views.figures import check_page, check_title
+from dosim.views.figures import check_page, check_title, shortened
 from dosim.views.frames import on
-from dosim.views.style import DARK, LIGHT, Theme
+from dosim.views.style import DARK, LIGHT, LOOKS, ON_BRIGHT, Theme
 
 #: The colour that is another on dark paper.
 BLUE: Final = "#0072B2"
@@ -27,7 +28,7 @@ LETTER: Final = 6.1
 TOP, BOTTOM, EDGE = 34, 26, 10
 _GAP: Final = 12
 #: Colours of the page, as a fill or a stroke.
-INK, PAPER, LANE = "var(--dosim-ink)", "var(--dosim-paper)", "var(--dosim-lane)"
+INK, PAPER, LANE, FAINT = "var(--dosim-ink)", "var(--dosim-paper)", "var(--dosim-lane)", "var(--dosim-faint)"
 _LEGEND_LINE: Final = 18
 #: Pixels: a narrower or lower picture would hold nothing.
 _LEAST: Final = 360
@@ -61,7 +62,7 @@ STYLE: Final = (
     ".dosim-chart .g{stroke:var(--dosim-faint);stroke-width:.7}"
     ".dosim-chart .c{fill:none;stroke-width:1.8;stroke-linejoin:round}"
     ".dosim-chart .i{stroke:var(--dosim-ink)}.dosim-chart .gh{stroke:var(--dosim-ghost);stroke-dasharray:5 3}"
-    ".dosim-chart .b{fill:#1A1A1A}.dosim-chart .k{font-weight:600}"
+    f".dosim-chart .b{{fill:{ON_BRIGHT}}}.dosim-chart .k{{font-weight:600}}"
     ".dosim-chart .m{stroke:var(--dosim-paper);stroke-width:1.4;paint-order:stroke}"
     "</style>"
 )
@@ -76,6 +77,17 @@ _SHAPES: Final = {
     "X": "M-4 -2.2L-2.2 -4L0 -1.8L2.2 -4L4 -2.2L1.8 0L4 2.2L2.2 4L0 1.8L-2.2 4L-4 2.2L-1.8 0z",
     "*": "M0.0 -6.5L1.6 -2.2L6.2 -2.0L2.6 0.8L3.8 5.3L0.0 2.7L-3.8 5.3L-2.6 0.8L-6.2 -2.0L-1.6 -2.2z",
     "|": "M-1.2 -6h2.4v12h-2.4z",
+}
+
+#: The hatches of `LOOKS`, as strokes in a tile of 6 by 6 pixels.
+_HATCHES: Final = {
+    "--": "M0 1.5h6M0 4.5h6",
+    "...": "M1 1.5h1.4M4 4.5h1.4",
+    "xxx": "M0 0l6 6M6 0l-6 6",
+    "///": "M-1 1l2 -2M0 6l6 -6M5 7l2 -2",
+    "\\\\": "M-1 5l2 2M0 0l6 6M5 -1l2 2",
+    "oo": "M1.2 3a1.8 1.8 0 1 0 3.6 0a1.8 1.8 0 1 0 -3.6 0",
+    "||": "M1.5 0v6M4.5 0v6",
 }
 
 Points = Iterable[tuple[float, float]]
@@ -97,6 +109,17 @@ class Entry:
 def said(text: str) -> str:
     """Text as SVG may hold it: escaped, with a replacement for characters that XML does not allow."""
     return escape(_FORBIDDEN.sub("\ufffd", text))
+
+
+def number(value: float) -> str:
+    """A coordinate to a tenth of a pixel, short."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def star(outer: float, inner: float) -> list[tuple[float, float]]:
+    """The corners of a star with five points around 0, 0, y downwards; its radii."""
+    sizes = [outer if turn % 2 == 0 else inner for turn in range(10)]
+    return [(size * sin(pi * turn / 5), -size * cos(pi * turn / 5)) for turn, size in enumerate(sizes)]
 
 
 class Page:
@@ -123,8 +146,7 @@ class Page:
         return head + "".join(self._parts) + "</svg>"
 
     def _fitting(self, text: str) -> str:
-        most = int((self.width - 2 * EDGE) / 7.2)
-        return text if len(text) <= most else f"{text[: most - 1]}…"
+        return shortened(text, int((self.width - 2 * EDGE) / 7.2))
 
 
 class Sheet(Page):
@@ -149,7 +171,7 @@ class Sheet(Page):
         dark: bool | None = None,
         head: int = 0,
     ) -> None:
-        width, height = checked_size(width, height)
+        _check_size(width, height)
         super().__init__(title, about, width=width, height=height, dark=dark)
         words = max((len(words) for _, words in y_ticks), default=0)
         self.left = EDGE + words * LETTER + 4
@@ -242,7 +264,16 @@ class Sheet(Page):
 
 def check_chart(width: int, height: int, dark: bool | None, title: str) -> None:
     """Raise TypeError or ValueError, by name, for what a chart cannot be drawn with."""
-    checked_size(width, height)
+    _check_size(width, height)
+    check_title(title)
+    check_page(dark)
+
+
+def check_tall(width: int, dark: bool | None, title: str) -> None:
+    """The same for a picture whose height follows from what it shows."""
+    _check_number("width", width, _LEAST)
+    if width < _LEAST:
+        raise ValueError(f"width={width!r}: give at least {_LEAST} pixels.")
     check_title(title)
     check_page(dark)
 
@@ -253,21 +284,12 @@ def words_of(chart: str) -> str:
     return unescape(found[1]) if found else ""
 
 
-def checked_size(width: int, height: int) -> tuple[int, int]:
-    """Pixels of a chart. Raises ValueError for one that would hold nothing, TypeError for what is no number."""
-    for name, value, least in (("width", width, _LEAST), ("height", height, _LEAST_HEIGHT)):
-        _check_number(name, value, least)
+def _check_size(width: int, height: int) -> None:
+    """Raise ValueError for a chart that would hold nothing, TypeError for what is no number of pixels."""
+    _check_number("width", width, _LEAST)
+    _check_number("height", height, _LEAST_HEIGHT)
     if width < _LEAST or height < _LEAST_HEIGHT:
         raise ValueError(f"width={width!r}, height={height!r}: give at least {_LEAST} by {_LEAST_HEIGHT} pixels.")
-    return width, height
-
-
-def checked_width(width: int) -> int:
-    """Pixels of a picture whose height follows from what it shows. Raises as `checked_size`."""
-    _check_number("width", width, _LEAST)
-    if width < _LEAST:
-        raise ValueError(f"width={width!r}: give at least {_LEAST} pixels.")
-    return width
 
 
 def _check_number(name: str, value: object, least: int) -> None:
@@ -278,6 +300,38 @@ def _check_number(name: str, value: object, least: int) -> None:
 def shape(entry: Entry, x: float, y: float) -> str:
     """A mark around a point."""
     return f'<path d="{_SHAPES[entry.mark]}" transform="translate({x:.1f} {y:.1f})" fill="{entry.colour or INK}"/>'
+
+
+def tag_of(*drawn: object) -> str:
+    """A name for what a picture draws, for its patterns: several pictures may stand on one page."""
+    return f"{crc32(repr(drawn).encode()):08x}"
+
+
+def filled(look: str, tag: str) -> str:
+    """The fill of a look of `LOOKS`: its colour, hatched where the look is, by the pattern of the picture `tag`."""
+    return f"url(#{_pattern_id(look, tag)}) {plain_fill(look)}" if LOOKS[look].hatch else plain_fill(look)
+
+
+def plain_fill(look: str) -> str:
+    """The colour of a look; what is black on light paper is of ink."""
+    colour = LOOKS[look].colour
+    return INK if colour == "#000000" else colour
+
+
+def patterns(looks: Iterable[str], tag: str) -> str:
+    """The hatches of these looks, for a picture that is filled with them."""
+    made = [
+        f'<pattern id="{_pattern_id(look, tag)}" width="6" height="6" patternUnits="userSpaceOnUse">'
+        f'<rect width="6" height="6" fill="{plain_fill(look)}"/>'
+        f'<path d="{_HATCHES[LOOKS[look].hatch]}" stroke="{PAPER}" fill="none"/></pattern>'
+        for look in looks
+        if LOOKS[look].hatch
+    ]
+    return f"<defs>{''.join(made)}</defs>" if made else ""
+
+
+def _pattern_id(look: str, tag: str) -> str:
+    return f"dosim-{tag}-{look.replace(' ', '-')}"
 
 
 def _stroke(entry: Entry) -> str:

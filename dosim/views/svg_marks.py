@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from math import cos, pi, sin
 from typing import Final
 
-from dosim.views.svg import BLUE, EDGE, LETTER, Page, said
+from dosim.views.svg import BLUE, EDGE, LETTER, Page, number, said, star
 
 #: Pixels an inch, and pixels a point.
 PX: Final = 96
 PT_PX: Final = 96 / 72
-#: Colours that follow the page, and the ink that stands on bright colours.
-PAPER: Final = "var(--dosim-paper)"
-INK: Final = "var(--dosim-ink)"
-FAINT: Final = "var(--dosim-faint)"
-LAND: Final = "var(--dosim-lane)"
-DARK_INK: Final = "#1A1A1A"
 #: Pixels: a row of the legend, of the notes; a letter of the notes; what a legend's mark takes.
 ROW: Final = 18
 NOTE: Final = 14
@@ -25,20 +18,9 @@ _NOTE_LETTER: Final = 5.6
 _MARK: Final = 28
 
 
-def number(value: float) -> str:
-    """A coordinate to a tenth of a pixel, short."""
-    text = f"{value:.1f}"
-    return text.removesuffix(".0")
-
-
 def line_colour(colour: str) -> str:
     """The colour of a line, which on dark paper is another for the dark blue."""
     return "var(--dosim-blue)" if colour == BLUE else colour
-
-
-def _star() -> str:
-    sizes = [1.0 if turn % 2 == 0 else 0.42 for turn in range(10)]
-    return _outline([(size * sin(pi * turn / 5), -size * cos(pi * turn / 5)) for turn, size in enumerate(sizes)])
 
 
 def _outline(points: Iterable[tuple[float, float]]) -> str:
@@ -52,7 +34,7 @@ _SHAPES: Final = {
     "^": "M0 -1L1 1H-1z",
     "D": "M0 -1.41L1.41 0L0 1.41L-1.41 0z",
     "X": "M-.5 -1L0 -.5L.5 -1L1 -.5L.5 0L1 .5L.5 1L0 .5L-.5 1L-1 .5L-.5 0L-1 -.5z",
-    "*": _star(),
+    "*": _outline(star(1.0, 0.42)),
 }
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
-from dosim.views.figures import check_look, check_title, checked_requests, new_figure, theme_of, trace_of
+from dosim.views.charts import dress, ink_of, patch, write_on_bar
+from dosim.views.figures import check_look, check_title, checked_requests, finished, new_figure, theme_of, trace_of
 from dosim.views.lanes import Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
 from dosim.views.style import LOOKS, MARKS, Theme
@@ -106,7 +107,7 @@ def panels(
     height = top_in + sum(map(sum, heights)) + _TICKS_IN * len(shown) + _FOOT_IN
     figure = new_figure(width, height, dark=dark, what="timeline")
     if heading:
-        style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink, "parse_math": False}
+        style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink}
         figure.text(0.1 / width, 1 - 0.1 / height, heading, **style)
     _draw_legend(figure, handles, 1 - (0.08 + (0.3 if heading else 0)) / height, theme)
     left = min(
@@ -123,12 +124,11 @@ def panels(
     if _is_long(span_s):
         x_label = "simulated time" if x_label == _SECONDS else f"time{x_label.removeprefix('seconds')}"
     figure.axes[-1].set_xlabel(x_label, color=theme.ink)
-    figure.alt = "\n".join(
+    told = (
         lanes_told(drawn, title=panel.title, claim=panel.claim, origin_us=panel.origin_us)
         for panel, drawn in zip(shown, lanes, strict=True)
     )
-    drawing: Figure = figure
-    return drawing
+    return finished(figure, "\n".join(told))
 
 
 # -- layout
@@ -147,7 +147,7 @@ def _write_title(figure: Figure, lines: Sequence[str], x: float, y_in: float, th
     for number, line in enumerate(lines):
         weight = "normal" if number else "bold"
         y = (y_in - number * _LINE_IN) / height
-        figure.text(x, y, line, fontsize=10, fontweight=weight, va="top", color=theme.ink, parse_math=False)
+        figure.text(x, y, line, fontsize=10, fontweight=weight, va="top", color=theme.ink)
 
 
 def _span_s(shown: Sequence[Panel], lanes: Sequence[Lanes]) -> tuple[float, float]:
@@ -174,20 +174,14 @@ def _stretch_us(panel: Panel, drawn: Lanes) -> tuple[int, int]:
 
 
 def _draw_panel(axes: Axes, panel: Panel, drawn: Lanes, span_s: tuple[float, float], theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
+    dress(axes, theme, grid="x", left=False)
+    axes.tick_params(length=0, axis="y")
     axes.set_xlim(*span_s)
     axes.set_ylim(len(drawn.all) - 0.4, -0.6)
     axes.set_yticks(range(len(drawn.all)), [lane.label for lane in drawn.all], fontsize=9)
-    axes.tick_params(colors=theme.ink, length=0, axis="y")
-    axes.tick_params(colors=theme.ink, length=3, axis="x", labelsize=8.5)
-    axes.grid(visible=True, axis="x", color=theme.faint, linewidth=0.6)
-    axes.set_axisbelow(True)
     if _is_long(span_s):
         ticks = time_ticks(span_s[0] * 1e6, span_s[1] * 1e6, most=9)
         axes.set_xticks([at / 1e6 for at, _ in ticks], [words for _, words in ticks])
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(theme.faint)
     whole: Any = axes.figure
     inches_per_s = whole.get_size_inches()[0] * axes.get_position().width / (span_s[1] - span_s[0])
     for at, lane in enumerate(drawn.all):
@@ -220,9 +214,9 @@ def _draw_lane(
         start_s = max(first_s, span_s[0])  # what lies outside the picture would put a text there
         took_s = min(last_s, span_s[1]) - start_s
         plain = bar.look == "closed" or took_s * inches_per_s < _NARROW_IN  # an edge and a hatch would hide it
-        colour = theme.ink if bar.look == "closed" else look.colour
+        colour = ink_of(look, theme)
         y = at - 0.44 if bar.look == "closed" else at
-        patch = axes.barh(
+        drawn = axes.barh(
             y,
             took_s,
             left=start_s,
@@ -233,7 +227,7 @@ def _draw_lane(
             linewidth=0.8 if lane.kind == "object" else 0.4,
             zorder=3 if bar.look == "closed" else 2,
         )
-        patch.set_label(f"{lane.label}: {bar.look}")
+        drawn.set_label(f"{lane.label}: {bar.look}")
         _write(axes, at, start_s, took_s, bar_texts(lane, bar), inches_per_s)
     _draw_marks(axes, at, lane, origin_us, span_s, theme)
     _mark_ends(axes, at, lane, origin_us, theme)
@@ -245,9 +239,7 @@ def _write(axes: Axes, at: int, start_s: float, took_s: float, texts: Sequence[s
     for text in texts:
         size = _size(text, room)
         if size is not None:
-            box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.92}
-            style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size, "color": "#1A1A1A", "bbox": box}
-            axes.text(start_s + took_s / 2, at + 0.03, text, zorder=4, **style)
+            write_on_bar(axes, start_s + took_s / 2, at + 0.03, text, size)
             return
 
 
@@ -300,7 +292,7 @@ def _legend_handles(lanes: Sequence[Lanes], theme: Theme) -> list[Any]:
         elif name == "visit" and name in used:
             handles.append(_mark(theme, "|", look.words, look.colour))
         elif name in used:
-            handles.append(Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=theme.paper, label=look.words))
+            handles.append(patch(look, look.words, theme))
     marked = {look for drawn in lanes for look in drawn.marks}
     handles += [_mark(theme, look.marker, look.words, look.colour) for name, look in MARKS.items() if name in marked]
     if any(drawn.objects for drawn in lanes):

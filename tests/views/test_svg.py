@@ -159,12 +159,46 @@ def test_queue_says_which_theory() -> None:
     assert "up to 2 requests were inside at once" in queue_svg(told.trace)
 
 
+def test_waiting_and_inside_are_told_apart_without_colour() -> None:
+    """
+    Both areas are hatched, each with its own pattern, in the chart as in the legend; two charts share no pattern.
+    """
+    root = ET.fromstring(queue_svg(run()))
+    fills = [fill for path in root.iter(f"{SVG}path") if (fill := path.get("fill") or "").startswith("url(#")]
+    hatches = {pattern.get("id"): pattern[1].get("d") for pattern in root.iter(f"{SVG}pattern")}
+    others = set(re.findall(r'<pattern id="([^"]+)"', queue_svg(run(), dark=True)))
+
+    assert len(fills) == 4 and fills[:2] == fills[2:]
+    assert {fill.partition("#")[2].partition(")")[0] for fill in fills} == set(hatches)
+    assert len(set(hatches.values())) == 2
+    assert not others & set(hatches)
+
+
 def test_costs_of_two_plans_are_not_compared() -> None:
     """
     Dollars and shares have no axis in common.
     """
     with pytest.raises(ValueError, match="ghost: its plan is 'paid', and this run's is 'free'"):
         costs_svg(run(), plan="free", ghost=read_costs(run()))
+
+
+def test_pinned_trace_is_read_on_the_plan_of_this_run() -> None:
+    """
+    Costs that were read on the free plan are compared with those of a trace on the same one.
+    """
+    free = read_costs(run(), plan="free")
+
+    assert costs_svg(free, ghost=run(3)) == costs_svg(free, ghost=read_costs(run(3), plan="free"))
+
+
+def test_options_of_numbers_that_were_read_are_refused() -> None:
+    """
+    A backlog has its object, service and model, and costs have their plan: as for the figures, no option is ignored.
+    """
+    with pytest.raises(ValueError, match="the backlog has its own; give them to read_backlog"):
+        queue_svg(read_backlog(run()), model="M/M/1")
+    with pytest.raises(ValueError, match="the costs have their own; give them to read_costs"):
+        costs_svg(read_costs(run()), plan="free")
 
 
 def test_steps_hold_until_the_next_point() -> None:

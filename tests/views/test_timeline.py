@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.colors import to_hex
 
 import dosim
 from dosim import Simulation
+from dosim.trace import Trace
 from dosim.views import Panel, panels, read_lanes, timeline
 from dosim.views.figures import save_png
-from dosim.views.style import LOOKS, MARKS
+from dosim.views.style import DARK, LOOKS, MARKS
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 from dosim.workers.js import WebSocketPair
 
@@ -179,6 +181,19 @@ def test_looks_can_be_told_apart_without_colour() -> None:
     shapes = [(look.hatch, look.height) for look in LOOKS.values()]
 
     assert len(set(shapes)) == len(shapes)
+
+
+def test_what_is_black_on_light_paper_is_not_on_dark() -> None:
+    """The bar of a lost message, and its entry in the legend, are drawn in ink, which is light on dark paper."""
+    trace = Trace()
+    trace.emit(0, "send", "Oslo", 1, 0, ("GET", "https://a.example/", "Oslo"))
+    trace.emit(1_000_000, "lost", "Oslo", 1, 0, ("request", "cut off"))
+    trace.emit(3_000_000, "failed", "Oslo", 1, 0, ("Error: lost",))
+    figure: Any = timeline(trace, dark=True)
+    [bar] = [each for each in figure.axes[0].containers if each.get_label() == "#1 from Oslo: lost"]
+    [entry] = [each for each in figure.legends[0].get_patches() if each.get_label() == LOOKS["lost"].words]
+
+    assert [to_hex(each.get_facecolor()).upper() for each in (bar[0], entry)] == [DARK.ink] * 2
 
 
 def test_alternative_text_says_what_the_picture_shows() -> None:

@@ -10,7 +10,20 @@ import pytest
 
 from dosim import Simulation
 from dosim.export import diff, rows, to_mermaid
-from dosim.views import Panel, costs_svg, latency_svg, panels, queue, queue_svg, read_lanes, timeline, world_map
+from dosim.views import (
+    Panel,
+    costs_svg,
+    latency_svg,
+    lives_svg,
+    panels,
+    queue,
+    queue_svg,
+    read_lanes,
+    timeline,
+    timeline_svg,
+    world_map,
+    world_map_svg,
+)
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 
@@ -169,6 +182,24 @@ def test_a_light_chart_names_its_arguments(sim: Simulation, chart: Any, argument
     """The charts for live use refuse in the same words."""
     with pytest.raises(TypeError, match=told):
         chart(sim, **{argument: value})
+
+
+@pytest.mark.parametrize("picture", [timeline_svg, world_map_svg, lives_svg])
+@pytest.mark.parametrize(
+    ("argument", "value", "told"),
+    [
+        ("title", 5, "^title=5 is no text"),
+        ("dark", "no", "^dark='no' is not known: use True, False, or None"),
+        ("width", "640", "^width='640' is no number of pixels: give at least 360"),
+        ("width", 100, "^width=100: give at least 360 pixels"),
+    ],
+)
+def test_light_pictures_that_choose_their_height_too(
+    sim: Simulation, picture: Any, argument: str, value: Any, told: str
+) -> None:
+    """They have no argument `height`, so their refusals name none."""
+    with pytest.raises((TypeError, ValueError), match=told):
+        picture(sim, **{argument: value})
 
 
 def test_a_moment_or_a_stretch_as_the_method_calls_them(sim: Simulation) -> None:
