@@ -116,6 +116,16 @@ def test_every_actor_has_a_place_of_the_map() -> None:
     assert data["map"]["land"] and data["map"]["routes"]
 
 
+def test_a_client_given_by_coordinates_is_on_the_map() -> None:
+    """Whoever is at (latitude, longitude) stands there, as on `world_map`."""
+    sim = world()
+    sim.run(sim.client((52.5, 5.0)).fetch("https://a.example/a"))
+    data = player_data(sim)
+    client = next(row for row in data["ends"] if data["roles"][row[1]] == "client")
+
+    assert ["(52.5, 5.0)", "", 5.0, 52.5] == data["places"][client[2]]
+
+
 def test_without_a_network_there_is_no_map() -> None:
     """Nobody is anywhere: the page lays them out in columns, and carries neither coast nor cables."""
     data = player_data(busy(8, network=None))

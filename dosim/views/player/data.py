@@ -18,6 +18,7 @@ from dosim.trace.lives import Life, Stretch, lives
 from dosim.trace.messages import OUTSIDE, Message, messages
 from dosim.trace.words import exact
 from dosim.views.figures import trace_of
+from dosim.views.flows import spot_of
 from dosim.views.player.telling import Roots, tellings
 from dosim.views.player.thinning import thin_lives, thin_messages, thin_moments
 
@@ -154,7 +155,7 @@ class _Ends:
         return "service"
 
     def _place(self, place: str) -> int:
-        spot = find_spot(place) if place else None
+        spot = spot_of(place) if place else None
         if spot is None:
             return -1
         if spot.name not in self._spots:
