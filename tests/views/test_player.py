@@ -223,6 +223,15 @@ def test_too_many_messages_are_sampled_and_the_page_says_so() -> None:
     assert "400 messages" in data["about"]
 
 
+def test_the_counts_are_of_all_also_beside_a_sample() -> None:
+    """The sentence about the run counts every client, request and message, whatever the sample leaves out."""
+    sim = busy(len(CITIES))
+    about = player_data(sim)["about"]
+
+    assert about.startswith(f"{len(CITIES)} requests, {len(CITIES)} clients, ")
+    assert about == player_data(sim, most_messages=10)["about"]
+
+
 def test_a_sample_keeps_what_was_lost() -> None:
     """However small the sample, the request that lost a message is in it."""
     sim = world()

@@ -145,6 +145,10 @@ class _Ends:
         """The number of an actor wherever it was first seen; -1 for one that no message and no life names."""
         return self._first.get(actor, -1)
 
+    def clients(self, found: Iterable[Message]) -> int:
+        """How many clients sent or got one of these messages."""
+        return sum(self._role(actor) == "client" for actor in {name for m in found for name in (m.source, m.target)})
+
     def _role(self, actor: str) -> str:
         if actor in self._alive:
             return "object"
@@ -196,8 +200,7 @@ def _about(
     if not found and not objects:
         return "Nothing happened in this trace."
     asked = sum(m.kind == "request" for m in found)
-    clients = sum(row[1] == ROLES.index("client") for row in ends.rows)
-    counts = {"request": asked, "client": clients, "object": objects, "message": len(found), "alarm": rung}
+    counts = {"request": asked, "client": ends.clients(found), "object": objects, "message": len(found), "alarm": rung}
     said = [_counted(count, word) for word, count in counts.items() if count or word != "alarm"]
     lost, failed = sum(bool(m.lost) for m in found), sum(m.failed for m in found)
     bad = [f"{count:,} {word}" for count, word in ((lost, "lost"), (failed, "failed")) if count]
