@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -259,13 +260,11 @@ def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
     """The stretches in which something differs from the one before."""
     kept: list[Stretch] = []
     for s in stretches:
-        if kept:
-            last = kept[-1]
-            same = (last.state, last.instance, last.inside, last.stored_bytes, last.sockets)
-            if same == (s.state, s.instance, s.inside, s.stored_bytes, s.sockets) and last.why == s.why:
-                kept[-1] = Stretch(last.start_us, s.end_us, *same, s.why)
-                continue
-        kept.append(s)
+        joined = replace(kept[-1], end_us=s.end_us) if kept else s
+        if kept and joined == replace(s, start_us=joined.start_us):
+            kept[-1] = joined
+        else:
+            kept.append(s)
     return kept
 
 
