@@ -180,14 +180,12 @@ class _Chart:
                 markeredgecolor=ink,
                 zorder=4.5,
             )
-        if site.sent and site.objects:
-            x, y = x - CORNER_PT / 72, y + CORNER_PT / 72  # at the square's corner
         if site.sent:
+            corner_in = CORNER_PT / 72 if site.objects else 0.0  # at the square's corner
             style = {"color": on(self.theme, CLIENT), "markeredgecolor": paper, "markeredgewidth": 0.8, "zorder": 5}
-            self.axes.plot(x, y, "o", markersize=2 * self.atlas.radius_pt(site), **style)
+            self.axes.plot(x - corner_in, y + corner_in, "o", markersize=2 * self.atlas.radius_pt(site), **style)
         elif not site.objects:
             self.axes.plot(x, y, "o", markersize=4, color=ink, zorder=5)
-        x, y = self.atlas.spot(site.spot)
         if site.objects:
             filled = bool(site.awake)
             style = {"markeredgecolor": ink, "markeredgewidth": 1.0, "zorder": 5.5}
@@ -199,7 +197,7 @@ class _Chart:
     def _name(self, name: Name) -> None:
         box, wanted = name.placed.box, name.wanted
         if name.placed.far:
-            x, y, _ = nearest(box, wanted.x, wanted.y)
+            x, y = nearest(box, wanted.x, wanted.y)
             self.axes.plot([wanted.x, x], [wanted.y, y], color=self.theme.ink, linewidth=0.6, alpha=0.7, zorder=4)
         x = box.right - 0.03 if name.left_of else box.left + 0.03
         style = {"ha": "right" if name.left_of else "left", "va": "top", "color": self.theme.ink, "zorder": 7}
