@@ -16,7 +16,7 @@ from math import hypot
 from typing import TYPE_CHECKING, Final
 
 from dosim.trace import Trace
-from dosim.trace.words import counted, rounded, stretch
+from dosim.trace.words import counted, cut, rounded, stretch
 from dosim.views.diagrams import (
     MOST_ACTORS,
     MOST_CLOCKED,
@@ -28,7 +28,7 @@ from dosim.views.diagrams import (
     read_diagram,
 )
 from dosim.views.figures import check_look, new_figure, theme_of, trace_of
-from dosim.views.frames import EMPTY, SECOND_US, check_window, empty_figure, on, wrapped
+from dosim.views.frames import EMPTY, NOTE_IN, SECOND_US, check_window, empty_figure, on, wrapped
 from dosim.views.labels import Box
 from dosim.views.scales import kept_note
 from dosim.views.strokes import Block, Line, Sign, Stroke, Words, paint, svg
@@ -37,12 +37,11 @@ from dosim.views.style import Theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Inches: a row, with clocks too; left of the columns for the times, right of them, above for the names, a note's line.
+#: Inches: a row; left of the columns for the times, right of them; the title's line, a row of the legend.
 _ROW_IN: Final = 0.2
 _LEFT_IN: Final = 1.12
 _RIGHT_IN: Final = 0.95
 _NAMES_IN: Final = 0.62
-_NOTE_IN: Final = 0.16
 _TITLE_IN: Final = 0.32
 _LEGEND_ROW_IN: Final = 0.2
 #: Inches: a picture to scale is as high as its rows would be, within these.
@@ -101,8 +100,8 @@ def spacetime(
     """
     plan = _plan(source, clocks, requests, start_us, end_us, to_scale, width, dark, title)
     if plan.empty:
-        style = {"width": width, "dark": dark, "title": title}
-        return empty_figure(plan.empty, **style, what="space-time diagram", theme=plan.theme)  # type: ignore[arg-type]
+        what = "space-time diagram"
+        return empty_figure(plan.empty, width=width, dark=dark, title=title, what=what, theme=plan.theme)
     figure = new_figure(width, plan.height, dark=dark, what="space-time diagram")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
@@ -231,10 +230,10 @@ class _Plan:
             self._dot(dot)
         notes = wrapped(self._notes(missing), self.width)
         self.strokes += [
-            Words(0.12, bottom + 0.12 + _NOTE_IN * number, note, 7.5, self.theme.ink)
+            Words(0.12, bottom + 0.12 + NOTE_IN * number, note, 7.5, self.theme.ink)
             for number, note in enumerate(notes)
         ]
-        self.height = bottom + 0.1 + _NOTE_IN * len(notes)
+        self.height = bottom + 0.1 + NOTE_IN * len(notes)
         self.alt = self._words(title, missing)
 
     # -- where
@@ -299,7 +298,7 @@ class _Plan:
         found = []
         for actor, place in zip(self.diagram.actors, self.diagram.places, strict=True):
             if self._slants:
-                found.append([(actor if len(actor) <= 24 else f"{actor[:23]}…", True)])
+                found.append([(cut(actor, 24), True)])
                 continue
             lines = textwrap.wrap(_breakable(actor), room + 1)[:3] if len(actor) > room else [actor]
             head = [(line.replace("( ", "(").replace("@ ", "@"), True) for line in lines]
@@ -450,8 +449,7 @@ class _Plan:
 
     def _remark(self, x: float, y: float, dot: Dot) -> None:
         """What happened inside an actor, beside its line, if there is room."""
-        text = "is reset" if dot.event.kind == "reset" else dot.event.text
-        text = text if len(text) <= 24 else f"{text[:23]}…"
+        text = cut("is reset" if dot.event.kind == "reset" else dot.event.text, 24)
         wide = len(text) * 0.05 + 0.06
         for left in (x + 0.09, x - 0.09 - wide):
             box = Box(left, y - 0.06, left + wide, y + 0.06)
@@ -578,7 +576,7 @@ _INSIDE: Final = {
 def _label(arrow: Arrow) -> str:
     """What an arrow says of itself."""
     message = arrow.message
-    label = message.label if len(message.label) <= 28 else f"{message.label[:27]}…"
+    label = cut(message.label, 28)
     if message.kind == "answer":
         label = "error" if message.failed else "answer"
     elif message.kind == "response" and arrow.end_row is None:
