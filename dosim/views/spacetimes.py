@@ -52,8 +52,10 @@ _LETTER_IN: Final = 0.056
 _WAIT_LETTER_IN: Final = 0.08
 _NAME_IN: Final = 0.077
 _CLOCK_LETTER_IN: Final = 0.05
-#: Inches: columns that are closer have slanted names.
+#: Inches: columns that are closer have slanted names, of so many letters at most; how far right one of these takes it.
 _SLANTED_IN: Final = 0.62
+_MOST_SLANTED: Final = 24
+_LEANING_LETTER_IN: Final = 0.052
 #: A wait is told across the picture if it is this long and so many times the middle one.
 _LONG_US: Final = SECOND_US // 2
 _LONG_TIMES: Final = 25
@@ -203,9 +205,10 @@ class _Plan:
         clock_in = _CLOCK_LETTER_IN * (2.4 * count + 2) if clocks else 0.0
         self.left = self._left_in()
         left = self.left + clock_in
-        room = width - left - max(_RIGHT_IN, clock_in + 0.2)
-        self.apart = room / max(1, count - 1)
-        self.xs = [left + self.apart * number for number in range(count)] if count > 1 else [width / 2]
+        right = max(_RIGHT_IN, clock_in + 0.2)
+        self._space(left, right, count)
+        if self._slants:
+            self._space(left, max(right, self._leaning_in()), count)
         self.ys: list[float] = []
 
     def draw(self, title: str, missing: str) -> None:
@@ -237,6 +240,16 @@ class _Plan:
         self.alt = self._words(title, missing)
 
     # -- where
+
+    def _space(self, left: float, right: float, count: int) -> None:
+        """So many columns between two margins."""
+        self.apart = (self.width - left - right) / max(1, count - 1)
+        self.xs = [left + self.apart * number for number in range(count)] if count > 1 else [self.width / 2]
+
+    def _leaning_in(self) -> float:
+        """How far slanted names reach out to the right of the last column."""
+        names = [cut(actor, _MOST_SLANTED) for actor in reversed(self.diagram.actors)]
+        return max(_LEANING_LETTER_IN * len(name) + 0.1 - self.apart * back for back, name in enumerate(names))
 
     def _left_in(self) -> float:
         """Where the columns begin: right of every time, and of every long wait that is told."""
@@ -298,7 +311,7 @@ class _Plan:
         found = []
         for actor, place in zip(self.diagram.actors, self.diagram.places, strict=True):
             if self._slants:
-                found.append([(cut(actor, 24), True)])
+                found.append([(cut(actor, _MOST_SLANTED), True)])
                 continue
             lines = textwrap.wrap(_breakable(actor), room + 1)[:3] if len(actor) > room else [actor]
             head = [(line.replace("( ", "(").replace("@ ", "@"), True) for line in lines]
