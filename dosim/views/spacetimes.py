@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _ROW_IN: Final = 0.2
 _LEFT_IN: Final = 1.12
 _RIGHT_IN: Final = 0.95
-_NAMES_IN: Final = 0.62
 _TITLE_IN: Final = 0.32
 _LEGEND_ROW_IN: Final = 0.2
 #: Inches: a picture to scale is as high as its rows would be, within these.
@@ -134,7 +133,6 @@ def spacetime_svg(
     plan = _plan(source, clocks, requests, start_us, end_us, to_scale, width, dark, title)
     strokes = plan.strokes
     if plan.empty:
-        plan.height = 1.0
         strokes = [Words(width / 2, 0.5, plan.empty, 10, plan.theme.ink, "middle")]
     name = title or "Space-time diagram"
     return svg(strokes, width, plan.height, paper=plan.theme.paper, name=name, about=plan.alt)
@@ -195,8 +193,7 @@ class _Plan:
         self.taken: list[Box] = []
         self.unnamed = 0
         self._pen = 0.0, 0.0
-        self.empty = ""
-        self.alt = ""
+        self.empty = self.alt = ""
         self.height = 1.0
         self.top = 0.0
         self._to_scale = to_scale
@@ -232,10 +229,8 @@ class _Plan:
         for dot in diagram.dots:
             self._dot(dot)
         notes = wrapped(self._notes(missing), self.width)
-        self.strokes += [
-            Words(0.12, bottom + 0.12 + NOTE_IN * number, note, 7.5, self.theme.ink)
-            for number, note in enumerate(notes)
-        ]
+        at = bottom + 0.12
+        self.strokes += [Words(0.12, at + NOTE_IN * nth, note, 7.5, self.theme.ink) for nth, note in enumerate(notes)]
         self.height = bottom + 0.1 + NOTE_IN * len(notes)
         self.alt = self._words(title, missing)
 
@@ -427,10 +422,9 @@ class _Plan:
                 continue
             self.taken.append(box)
             x, y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
-            colour = self.theme.ink
             about = self._told(arrow)
             bold = message.failed or bool(message.lost)
-            self.strokes.append(Words(x, y, text, 7.0, colour, "middle", bold, self.theme.paper, about))
+            self.strokes.append(Words(x, y, text, 7.0, self.theme.ink, "middle", bold, self.theme.paper, about))
 
     def _free(self, x0: float, y0: float, x1: float, y1: float, wide: float) -> Box | None:
         """A free box on the way, if possible off the columns' lines; None if there is none."""
@@ -480,11 +474,8 @@ class _Plan:
         text = _clock_text(dot.clock)
         wide = len(text) * _CLOCK_LETTER_IN + 0.04
         left = self._goes_right(dot) and x - 0.09 - wide > self.left - 0.4
-        box = (
-            Box(x - 0.09 - wide, y - 0.06, x - 0.09, y + 0.06)
-            if left
-            else Box(x + 0.09, y - 0.06, x + 0.09 + wide, y + 0.06)
-        )
+        begin = x - 0.09 - wide if left else x + 0.09
+        box = Box(begin, y - 0.06, begin + wide, y + 0.06)
         self.taken.append(box)
         anchor, at = ("end", box.right) if left else ("start", box.left)
         self.strokes.append(Words(at, y - 0.01, text, 6.2, self.theme.ink, anchor, paper=self.theme.paper))
@@ -569,9 +560,7 @@ class _Plan:
         diagram = self.diagram
         lines = [f"{title or 'Space-time diagram'}: {counted(len(diagram.arrows), 'message')} between"]
         lines[0] += f" {counted(len(diagram.actors), 'actor')}."
-        for arrow in diagram.arrows:
-            message = arrow.message
-            lines.append(f"{message.start_us / SECOND_US:.6f} s: {self._told(arrow)}.")
+        lines += [f"{arrow.message.start_us / SECOND_US:.6f} s: {self._told(arrow)}." for arrow in diagram.arrows]
         if diagram.left_out:
             lines.append(f"{counted(diagram.left_out, 'more message')} left out.")
         return "\n".join([*lines, missing] if missing else lines)
