@@ -21,6 +21,11 @@ def counted(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
+def cut(text: str, most: int) -> str:
+    """At most so many letters of a text, with "…" for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def last_line(error: object) -> str:
     """The line of an error's text that says what is wrong: of a Python traceback the last one."""
     lines = str(error).strip().splitlines()

@@ -21,9 +21,9 @@ from dosim.billing.use import DAY_US, in_units
 from dosim.platform.prices import Price
 from dosim.trace import Trace
 from dosim.trace.tables import html_table
-from dosim.trace.words import counted, rounded, stretch
+from dosim.trace.words import counted, cut, rounded, stretch
 from dosim.views.charts import dress, head_in, ink_of, patch, titled, wrapped, write_head
-from dosim.views.figures import check_look, finished, new_figure, shortened, theme_of, trace_of
+from dosim.views.figures import check_look, finished, new_figure, theme_of, trace_of
 from dosim.views.scales import Limits, chosen_limits, kept_note, percent_text, plain_ticks, time_ticks
 from dosim.views.style import Look, Theme
 
@@ -368,7 +368,7 @@ class _Picture:
         axes.set_yticks([at for at, _ in ticks], [words for _, words in ticks])
         room = int((axes.figure.get_size_inches()[0] * (1 - _RIGHT) - 1.3) / 0.078)
         self._stacked(axes, [(what, tuple(value * 1e6 for value in values)) for what, values in shown])
-        self._legend(axes, [f"{shortened(what, room)}  {rounded(values[-1] * 1e6)}" for what, values in shown])
+        self._legend(axes, [f"{cut(what, room)}  {rounded(values[-1] * 1e6)}" for what, values in shown])
 
     def _stacked(self, axes: Any, shown: Sequence[tuple[str, Series]]) -> None:
         moments = self.data.moments_us

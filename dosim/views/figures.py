@@ -80,11 +80,6 @@ def finished(figure: Any, alt: str) -> Figure:
     return done
 
 
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many letters, the last of them "…" where it was longer."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
 def theme_of(dark: bool) -> Theme:
     """The colours of dark or of light paper."""
     return DARK if dark else LIGHT

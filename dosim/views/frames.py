@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.trace import Trace
@@ -13,8 +14,9 @@ from dosim.views.style import DARK, Theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Inches: a line of notes, the title's line, and a letter of each.
+#: Inches: a line of notes, a row of the legend, the title's line, and a letter of a note.
 NOTE_IN: Final = 0.16
+LEGEND_IN: Final = 0.21
 TITLE_IN: Final = 0.3
 _NOTE_LETTER_IN: Final = 0.061
 SECOND_US: Final = 1_000_000
@@ -73,6 +75,18 @@ def write_title(figure: Any, title: str, theme: Theme) -> None:
     if title:
         style = {"fontsize": 12, "fontweight": "bold", "va": "top", "color": theme.ink, "parse_math": False}
         figure.text(0.12 / width, 1 - 0.09 / height, title, **style)
+
+
+def legend_rows(handles: Sequence[Any], width: float) -> int:
+    """How many rows a legend takes in a picture of some width, inches."""
+    return ceil(sum(0.52 + 0.06 * len(handle.get_label()) for handle in handles) / width)
+
+
+def write_legend(figure: Any, handles: Sequence[Any], rows: int, top: float, theme: Theme) -> None:
+    """A legend in so many rows, whose upper edge is at `top`, a share of the figure's height."""
+    style: dict[str, Any] = {"frameon": False, "fontsize": 7.8, "labelcolor": theme.ink, "handlelength": 1.9}
+    style.update(columnspacing=1.1, borderpad=0.2, loc="upper left", bbox_to_anchor=(0.004, top))
+    figure.legend(handles=handles, ncols=ceil(len(handles) / rows), **style)
 
 
 def empty_figure(text: str, *, width: float, dark: bool, title: str, what: str, theme: Theme) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, hypot, inf, pi, sin
+from math import cos, inf, pi, sin
 from typing import Final
 
 #: Distances from the point's edge to the label's nearest side that are tried, inches.
@@ -86,7 +86,7 @@ def place(
 
 def _best(label: Wanted, whole: Box, solid: Sequence[Box], points: Sequence[tuple[float, float]]) -> Placed:
     """The place of least cost, of `points` in order of x."""
-    best, least = None, float("inf")
+    best, least = None, inf
     for ring, reach in enumerate(_REACHES):
         if least < ring * 0.35:
             break
@@ -108,10 +108,12 @@ def _best(label: Wanted, whole: Box, solid: Sequence[Box], points: Sequence[tupl
 
 
 #: Readers look for a name right of its point, then left, above, below.
-_DISLIKE: Final = tuple(0.1 * (1 - cos(2 * pi * turn / _DIRECTIONS)) / 2 + 0.02 * (turn % 2) for turn in range(16))
-
-
-_TURNS: Final = tuple((cos(2 * pi * turn / _DIRECTIONS), sin(2 * pi * turn / _DIRECTIONS)) for turn in range(16))
+_DISLIKE: Final = tuple(
+    0.1 * (1 - cos(2 * pi * turn / _DIRECTIONS)) / 2 + 0.02 * (turn % 2) for turn in range(_DIRECTIONS)
+)
+_TURNS: Final = tuple(
+    (cos(2 * pi * turn / _DIRECTIONS), sin(2 * pi * turn / _DIRECTIONS)) for turn in range(_DIRECTIONS)
+)
 
 
 def _beside(label: Wanted, turn: int, reach: float) -> Box:
@@ -129,7 +131,6 @@ def _crossed(box: Box, points: Sequence[tuple[float, float]]) -> int:
     return sum(box.bottom <= y <= box.top for _, y in points[first:last])
 
 
-def nearest(box: Box, x: float, y: float) -> tuple[float, float, float]:
-    """The point of a box's edge nearest to (x, y), and how far it is."""
-    at_x, at_y = min(max(x, box.left), box.right), min(max(y, box.bottom), box.top)
-    return at_x, at_y, hypot(at_x - x, at_y - y)
+def nearest(box: Box, x: float, y: float) -> tuple[float, float]:
+    """The point of a box nearest to (x, y)."""
+    return min(max(x, box.left), box.right), min(max(y, box.bottom), box.top)

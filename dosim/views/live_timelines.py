@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from dosim.views.figures import checked_requests, shortened, trace_of
+from dosim.trace.words import cut
+from dosim.views.figures import checked_requests, trace_of
 from dosim.views.frames import check_window
 from dosim.views.lanes import Bar, Lane, Lanes, read_lanes
 from dosim.views.scales import kept_note, time_ticks
@@ -215,7 +216,7 @@ class _LaneSheet(Sheet):
             x=span_us,
             y=(room, 0),
             x_ticks=time_ticks(*span_us, most=max(3, width // 110)) if rows else [],
-            y_ticks=[(at + 0.5, shortened(lane.label, most)) for at, (lane, _) in enumerate(rows)],
+            y_ticks=[(at + 0.5, cut(lane.label, most)) for at, (lane, _) in enumerate(rows)],
             width=width,
             height=TOP + head + _LANE * room + BOTTOM,
             dark=dark,

@@ -9,8 +9,8 @@ from math import atan2, cos, hypot, sin, sqrt
 from typing import Final
 
 from dosim.geography import Spot, land, routes, world_cities
-from dosim.trace.words import counted, stretch
-from dosim.views.figures import shortened, trace_of
+from dosim.trace.words import counted, cut, stretch
+from dosim.views.figures import trace_of
 from dosim.views.flows import Flow, Ground, Site, read_ground
 from dosim.views.frames import EMPTY, check_moment, check_window
 from dosim.views.labels import Box, Placed, Wanted, place
@@ -374,11 +374,7 @@ def _lines(site: Site) -> list[str]:
     name = f"{spot.name} ({spot.colo})" if spot.colo and (site.worker or site.objects) else spot.name
     if not site.objects:
         return [name]
-    return [name, _short(site.objects[0]) if len(site.objects) == 1 else counted(len(site.objects), "object")]
-
-
-def _short(label: str) -> str:
-    return shortened(label, 34)
+    return [name, cut(site.objects[0], 34) if len(site.objects) == 1 else counted(len(site.objects), "object")]
 
 
 def _notes(ground: Ground, at_us: int | None) -> list[str]:

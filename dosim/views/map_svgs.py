@@ -218,7 +218,7 @@ class _Pen:
         box, wanted = name.placed.box, name.wanted
         parts = []
         if name.placed.far:
-            x, y, _ = nearest(box, wanted.x, wanted.y)
+            x, y = nearest(box, wanted.x, wanted.y)
             path = f"M{self._pair((wanted.x, wanted.y))}L{self._pair((x, y))}"
             parts.append(f'<path d="{path}" stroke="{INK}" stroke-width=".8" opacity=".7"/>')
         x = box.right - 0.03 if name.left_of else box.left + 0.03

@@ -6,14 +6,23 @@ dash; answers go back the same way and are not drawn. A cross marks what was los
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.views.figures import check_look, new_figure, theme_of
 from dosim.views.flows import Site
-from dosim.views.frames import NOTE_IN, TITLE_IN, empty_figure, on, wrapped, write_notes, write_title
+from dosim.views.frames import (
+    LEGEND_IN,
+    NOTE_IN,
+    TITLE_IN,
+    empty_figure,
+    legend_rows,
+    on,
+    wrapped,
+    write_legend,
+    write_notes,
+    write_title,
+)
 from dosim.views.insets import Plate, spread
 from dosim.views.labels import Box, nearest
 from dosim.views.map_plans import (
@@ -37,7 +46,6 @@ from dosim.views.style import ON_BRIGHT, Theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LEGEND_IN: Final = 0.21
 _BOX: Final = {"boxstyle": "round,pad=0.1", "edgecolor": "none", "alpha": 0.72}
 
 
@@ -67,11 +75,11 @@ def world_map(
         return empty_figure(plan.empty, width=width, dark=dark, title=title, what="map", theme=theme)
     head_in = TITLE_IN if title else 0.0
     handles = [_handle(key, theme) for key in keys(plan)]
-    rows = _rows(handles, width)
+    rows = legend_rows(handles, width)
     whole = spread(plan, width)
     atlas = whole.whole.atlas
     notes = wrapped(whole.notes(plan), width)
-    foot_in = _LEGEND_IN * rows + NOTE_IN * len(notes) + 0.16
+    foot_in = LEGEND_IN * rows + NOTE_IN * len(notes) + 0.16
     figure = new_figure(width, head_in + atlas.height + foot_in, dark=dark, what="map")
     write_title(figure, title, theme)
     height = figure.get_size_inches()[1]
@@ -79,7 +87,7 @@ def world_map(
     _Chart(axes, atlas, theme).draw(whole.whole)
     if whole.inset is not None and whole.frame is not None:
         _inset(axes, whole.inset, whole.frame, theme)
-    _legend(figure, handles, rows, (foot_in - 0.05) / height, theme)
+    write_legend(figure, handles, rows, (foot_in - 0.05) / height, theme)
     write_notes(figure, notes, theme)
     figure.alt = plan.alt
     drawing: Figure = figure
@@ -180,14 +188,12 @@ class _Chart:
                 markeredgecolor=ink,
                 zorder=4.5,
             )
-        if site.sent and site.objects:
-            x, y = x - CORNER_PT / 72, y + CORNER_PT / 72  # at the square's corner
         if site.sent:
+            corner_in = CORNER_PT / 72 if site.objects else 0.0  # at the square's corner
             style = {"color": on(self.theme, CLIENT), "markeredgecolor": paper, "markeredgewidth": 0.8, "zorder": 5}
-            self.axes.plot(x, y, "o", markersize=2 * self.atlas.radius_pt(site), **style)
+            self.axes.plot(x - corner_in, y + corner_in, "o", markersize=2 * self.atlas.radius_pt(site), **style)
         elif not site.objects:
             self.axes.plot(x, y, "o", markersize=4, color=ink, zorder=5)
-        x, y = self.atlas.spot(site.spot)
         if site.objects:
             filled = bool(site.awake)
             style = {"markeredgecolor": ink, "markeredgewidth": 1.0, "zorder": 5.5}
@@ -199,7 +205,7 @@ class _Chart:
     def _name(self, name: Name) -> None:
         box, wanted = name.placed.box, name.wanted
         if name.placed.far:
-            x, y, _ = nearest(box, wanted.x, wanted.y)
+            x, y = nearest(box, wanted.x, wanted.y)
             self.axes.plot([wanted.x, x], [wanted.y, y], color=self.theme.ink, linewidth=0.6, alpha=0.7, zorder=4)
         x = box.right - 0.03 if name.left_of else box.left + 0.03
         style = {"ha": "right" if name.left_of else "left", "va": "top", "color": self.theme.ink, "zorder": 7}
@@ -232,15 +238,3 @@ def _handle(key: Key, theme: Theme) -> Any:
     }[key.what]
     style: dict[str, Any] = {"linestyle": "", "markersize": size, "markeredgecolor": edge}
     return Line2D([], [], marker=marker, markerfacecolor=face, label=key.words, **style)
-
-
-def _rows(handles: Sequence[Any], width: float) -> int:
-    """How many rows a legend takes in a picture of some width."""
-    return ceil(sum(0.5 + 0.06 * len(handle.get_label()) for handle in handles) / width)
-
-
-def _legend(figure: Any, handles: Sequence[Any], rows: int, top: float, theme: Theme) -> None:
-    style: dict[str, Any] = {"frameon": False, "fontsize": 7.8, "labelcolor": theme.ink, "handlelength": 1.9}
-    columns = ceil(len(handles) / rows)
-    style.update(columnspacing=1.1, borderpad=0.2, loc="upper left", bbox_to_anchor=(0.004, top))
-    figure.legend(handles=handles, ncols=columns, **style)

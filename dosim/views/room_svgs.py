@@ -175,7 +175,7 @@ class _Lane:
                 f"M{number(self._axis.at(start))} {number(y + high / 2)}H{number(self._axis.at(end))}"
                 for start, end in wide
             )
-            found.append(_textured(state, path))
+            found.append(_textured(state, path, high))
         found.append(self._texts(self._plan.crowds(), STATE, "#fff", "middle"))
         found.append(self._lines(self._plan.visits(), STATE, INK, 1.1))
         return "".join(found)
@@ -208,12 +208,12 @@ class _Lane:
         return "".join(found)
 
 
-def _textured(state: str, path: str) -> str:
-    """Lines of paper along bars, for a state that has them."""
+def _textured(state: str, path: str, high: float) -> str:
+    """Lines of paper along bars so many pixels high, for a state that has them."""
     found = []
     for wide, dashes, end in TEXTURES.get(state, ()) if path else ():
         dash = f' stroke-dasharray="{" ".join(map(number, dashes))}"' if dashes else ""
-        found.append(f'<path d="{path}" stroke="{PAPER}" stroke-width="{wide:g}"{dash}{end}/>')
+        found.append(f'<path d="{path}" stroke="{PAPER}" stroke-width="{min(wide, high):g}"{dash}{end}/>')
     return "".join(found)
 
 
@@ -238,7 +238,6 @@ def _key(what: str) -> str:
         colour = STATES[what].colour
         if not colour:
             return f'<path d="{box}" fill="none" stroke="{INK}" stroke-width=".9" stroke-dasharray="1 2"/>'
-        texture = _textured(what, "M-10 0H10").replace('stroke-width="21"', 'stroke-width="10"')
-        return f'<path d="{box}" fill="{colour}"/>{texture}'
+        return f'<path d="{box}" fill="{colour}"/>{_textured(what, "M-10 0H10", 10)}'
     fill = BOARD_COLOUR if what == "whiteboard" else DRAWERS_COLOUR
     return f'<path d="{box}" fill="{fill}" stroke="{ON_BRIGHT}" stroke-width=".7"/>'

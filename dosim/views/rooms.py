@@ -7,12 +7,21 @@ that is. Below it the drawers, storage: what was put there stays through evictio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import ceil
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from dosim.views.figures import check_look, new_figure, theme_of
-from dosim.views.frames import NOTE_IN, TITLE_IN, empty_figure, wrapped, write_notes, write_title
+from dosim.views.frames import (
+    LEGEND_IN,
+    NOTE_IN,
+    TITLE_IN,
+    empty_figure,
+    legend_rows,
+    wrapped,
+    write_legend,
+    write_notes,
+    write_title,
+)
 from dosim.views.room_plans import (
     BOARD,
     BOARD_COLOUR,
@@ -33,11 +42,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Inches: left and right of the axes, below them, a row of the legend.
+#: Inches: left and right of the axes, below them.
 _LEFT_IN: Final = 2.2
 _RIGHT_IN: Final = 0.36
 _TICKS_IN: Final = 0.46
-_LEGEND_IN: Final = 0.21
 
 
 def lives(
@@ -63,15 +71,15 @@ def lives(
         return empty_figure(plan.empty, width=width, dark=dark, title=title, what="picture of lives", theme=theme)
     notes = wrapped(plan.notes, width)
     handles = [_handle(what, words, theme) for what, words in plan.legend()]
-    rows = ceil(sum(0.52 + 0.06 * len(handle.get_label()) for handle in handles) / width)
+    rows = legend_rows(handles, width)
     deploys = plan.deploys()
-    head_in = (TITLE_IN if title else 0.05) + _LEGEND_IN * rows + 0.12 + (0.14 if deploys else 0)
+    head_in = (TITLE_IN if title else 0.05) + LEGEND_IN * rows + 0.12 + (0.14 if deploys else 0)
     body_in = LANE_IN * len(plan.stays.objects)
     foot_in = _TICKS_IN + NOTE_IN * len(notes) + 0.06
     height = head_in + body_in + foot_in
     figure = new_figure(width, height, dark=dark, what="picture of lives")
     write_title(figure, title, theme)
-    _legend(figure, handles, rows, 1 - (TITLE_IN if title else 0.05) / height, theme)
+    write_legend(figure, handles, rows, 1 - (TITLE_IN if title else 0.05) / height, theme)
     axes = figure.add_axes((_LEFT_IN / width, foot_in / height, 1 - (_LEFT_IN + _RIGHT_IN) / width, body_in / height))
     _frame(axes, body_in, plan.span, theme)
     for at, lane in enumerate(plan.lanes):
@@ -128,12 +136,6 @@ def _handle(what: str, words: str, theme: Theme) -> Any:
         return Line2D([], [], linestyle="", marker=marker, markerfacecolor=face, label=words, **style)
     face = BOARD_COLOUR if what == "whiteboard" else DRAWERS_COLOUR
     return Patch(facecolor=face, edgecolor=ON_BRIGHT, linewidth=0.6, label=words)
-
-
-def _legend(figure: Any, handles: Sequence[Any], rows: int, top: float, theme: Theme) -> None:
-    style: dict[str, Any] = {"frameon": False, "fontsize": 7.8, "labelcolor": theme.ink, "handlelength": 1.8}
-    style.update(columnspacing=1.1, borderpad=0.2, loc="upper left", bbox_to_anchor=(0.004, top))
-    figure.legend(handles=handles, ncols=ceil(len(handles) / rows), **style)
 
 
 # -- one object

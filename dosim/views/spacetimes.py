@@ -16,7 +16,7 @@ from math import hypot
 from typing import TYPE_CHECKING, Final
 
 from dosim.trace import Trace
-from dosim.trace.words import counted, rounded, stretch
+from dosim.trace.words import counted, cut, rounded, stretch
 from dosim.views.diagrams import (
     MOST_ACTORS,
     MOST_CLOCKED,
@@ -27,8 +27,8 @@ from dosim.views.diagrams import (
     Dot,
     read_diagram,
 )
-from dosim.views.figures import check_look, new_figure, shortened, theme_of, trace_of
-from dosim.views.frames import EMPTY, SECOND_US, check_window, empty_figure, on, wrapped
+from dosim.views.figures import check_look, new_figure, theme_of, trace_of
+from dosim.views.frames import EMPTY, NOTE_IN, SECOND_US, check_window, empty_figure, on, wrapped
 from dosim.views.labels import Box
 from dosim.views.scales import kept_note
 from dosim.views.strokes import Block, Line, Sign, Stroke, Words, paint, svg
@@ -37,12 +37,10 @@ from dosim.views.style import Theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Inches: a row, with clocks too; left of the columns for the times, right of them, above for the names, a note's line.
+#: Inches: a row; left of the columns for the times, right of them; the title's line, a row of the legend.
 _ROW_IN: Final = 0.2
 _LEFT_IN: Final = 1.12
 _RIGHT_IN: Final = 0.95
-_NAMES_IN: Final = 0.62
-_NOTE_IN: Final = 0.16
 _TITLE_IN: Final = 0.32
 _LEGEND_ROW_IN: Final = 0.2
 #: Inches: a picture to scale is as high as its rows would be, within these.
@@ -53,8 +51,10 @@ _LETTER_IN: Final = 0.056
 _WAIT_LETTER_IN: Final = 0.08
 _NAME_IN: Final = 0.077
 _CLOCK_LETTER_IN: Final = 0.05
-#: Inches: columns that are closer have slanted names.
+#: Inches: columns that are closer have slanted names, of so many letters at most; how far right one of these takes it.
 _SLANTED_IN: Final = 0.62
+_MOST_SLANTED: Final = 24
+_LEANING_LETTER_IN: Final = 0.052
 #: A wait is told across the picture if it is this long and so many times the middle one.
 _LONG_US: Final = SECOND_US // 2
 _LONG_TIMES: Final = 25
@@ -101,8 +101,8 @@ def spacetime(
     """
     plan = _plan(source, clocks, requests, start_us, end_us, to_scale, width, dark, title)
     if plan.empty:
-        style = {"width": width, "dark": dark, "title": title}
-        return empty_figure(plan.empty, **style, what="space-time diagram", theme=plan.theme)  # type: ignore[arg-type]
+        what = "space-time diagram"
+        return empty_figure(plan.empty, width=width, dark=dark, title=title, what=what, theme=plan.theme)
     figure = new_figure(width, plan.height, dark=dark, what="space-time diagram")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
@@ -133,7 +133,6 @@ def spacetime_svg(
     plan = _plan(source, clocks, requests, start_us, end_us, to_scale, width, dark, title)
     strokes = plan.strokes
     if plan.empty:
-        plan.height = 1.0
         strokes = [Words(width / 2, 0.5, plan.empty, 10, plan.theme.ink, "middle")]
     name = title or "Space-time diagram"
     return svg(strokes, width, plan.height, paper=plan.theme.paper, name=name, about=plan.alt)
@@ -194,8 +193,7 @@ class _Plan:
         self.taken: list[Box] = []
         self.unnamed = 0
         self._pen = 0.0, 0.0
-        self.empty = ""
-        self.alt = ""
+        self.empty = self.alt = ""
         self.height = 1.0
         self.top = 0.0
         self._to_scale = to_scale
@@ -204,9 +202,10 @@ class _Plan:
         clock_in = _CLOCK_LETTER_IN * (2.4 * count + 2) if clocks else 0.0
         self.left = self._left_in()
         left = self.left + clock_in
-        room = width - left - max(_RIGHT_IN, clock_in + 0.2)
-        self.apart = room / max(1, count - 1)
-        self.xs = [left + self.apart * number for number in range(count)] if count > 1 else [width / 2]
+        right = max(_RIGHT_IN, clock_in + 0.2)
+        self._space(left, right, count)
+        if self._slants:
+            self._space(left, max(right, self._leaning_in()), count)
         self.ys: list[float] = []
 
     def draw(self, title: str, missing: str) -> None:
@@ -230,14 +229,22 @@ class _Plan:
         for dot in diagram.dots:
             self._dot(dot)
         notes = wrapped(self._notes(missing), self.width)
-        self.strokes += [
-            Words(0.12, bottom + 0.12 + _NOTE_IN * number, note, 7.5, self.theme.ink)
-            for number, note in enumerate(notes)
-        ]
-        self.height = bottom + 0.1 + _NOTE_IN * len(notes)
+        at = bottom + 0.12
+        self.strokes += [Words(0.12, at + NOTE_IN * nth, note, 7.5, self.theme.ink) for nth, note in enumerate(notes)]
+        self.height = bottom + 0.1 + NOTE_IN * len(notes)
         self.alt = self._words(title, missing)
 
     # -- where
+
+    def _space(self, left: float, right: float, count: int) -> None:
+        """So many columns between two margins."""
+        self.apart = (self.width - left - right) / max(1, count - 1)
+        self.xs = [left + self.apart * number for number in range(count)] if count > 1 else [self.width / 2]
+
+    def _leaning_in(self) -> float:
+        """How far slanted names reach out to the right of the last column."""
+        names = [cut(actor, _MOST_SLANTED) for actor in reversed(self.diagram.actors)]
+        return max(_LEANING_LETTER_IN * len(name) + 0.1 - self.apart * back for back, name in enumerate(names))
 
     def _left_in(self) -> float:
         """Where the columns begin: right of every time, and of every long wait that is told."""
@@ -299,7 +306,7 @@ class _Plan:
         found = []
         for actor, place in zip(self.diagram.actors, self.diagram.places, strict=True):
             if self._slants:
-                found.append([(shortened(actor, 24), True)])
+                found.append([(cut(actor, _MOST_SLANTED), True)])
                 continue
             lines = textwrap.wrap(_breakable(actor), room + 1)[:3] if len(actor) > room else [actor]
             head = [(line.replace("( ", "(").replace("@ ", "@"), True) for line in lines]
@@ -415,10 +422,9 @@ class _Plan:
                 continue
             self.taken.append(box)
             x, y = (box.left + box.right) / 2, (box.bottom + box.top) / 2
-            colour = self.theme.ink
             about = self._told(arrow)
             bold = message.failed or bool(message.lost)
-            self.strokes.append(Words(x, y, text, 7.0, colour, "middle", bold, self.theme.paper, about))
+            self.strokes.append(Words(x, y, text, 7.0, self.theme.ink, "middle", bold, self.theme.paper, about))
 
     def _free(self, x0: float, y0: float, x1: float, y1: float, wide: float) -> Box | None:
         """A free box on the way, if possible off the columns' lines; None if there is none."""
@@ -450,8 +456,7 @@ class _Plan:
 
     def _remark(self, x: float, y: float, dot: Dot) -> None:
         """What happened inside an actor, beside its line, if there is room."""
-        text = "is reset" if dot.event.kind == "reset" else dot.event.text
-        text = shortened(text, 24)
+        text = cut("is reset" if dot.event.kind == "reset" else dot.event.text, 24)
         wide = len(text) * 0.05 + 0.06
         for left in (x + 0.09, x - 0.09 - wide):
             box = Box(left, y - 0.06, left + wide, y + 0.06)
@@ -469,11 +474,8 @@ class _Plan:
         text = _clock_text(dot.clock)
         wide = len(text) * _CLOCK_LETTER_IN + 0.04
         left = self._goes_right(dot) and x - 0.09 - wide > self.left - 0.4
-        box = (
-            Box(x - 0.09 - wide, y - 0.06, x - 0.09, y + 0.06)
-            if left
-            else Box(x + 0.09, y - 0.06, x + 0.09 + wide, y + 0.06)
-        )
+        begin = x - 0.09 - wide if left else x + 0.09
+        box = Box(begin, y - 0.06, begin + wide, y + 0.06)
         self.taken.append(box)
         anchor, at = ("end", box.right) if left else ("start", box.left)
         self.strokes.append(Words(at, y - 0.01, text, 6.2, self.theme.ink, anchor, paper=self.theme.paper))
@@ -558,9 +560,7 @@ class _Plan:
         diagram = self.diagram
         lines = [f"{title or 'Space-time diagram'}: {counted(len(diagram.arrows), 'message')} between"]
         lines[0] += f" {counted(len(diagram.actors), 'actor')}."
-        for arrow in diagram.arrows:
-            message = arrow.message
-            lines.append(f"{message.start_us / SECOND_US:.6f} s: {self._told(arrow)}.")
+        lines += [f"{arrow.message.start_us / SECOND_US:.6f} s: {self._told(arrow)}." for arrow in diagram.arrows]
         if diagram.left_out:
             lines.append(f"{counted(diagram.left_out, 'more message')} left out.")
         return "\n".join([*lines, missing] if missing else lines)
@@ -578,7 +578,7 @@ _INSIDE: Final = {
 def _label(arrow: Arrow) -> str:
     """What an arrow says of itself."""
     message = arrow.message
-    label = shortened(message.label, 28)
+    label = cut(message.label, 28)
     if message.kind == "answer":
         label = "error" if message.failed else "answer"
     elif message.kind == "response" and arrow.end_row is None:

@@ -15,7 +15,8 @@ from math import cos, isfinite, log10, pi, sin
 from typing import Final
 from zlib import crc32
 
-from dosim.views.figures import check_page, check_title, shortened
+from dosim.trace.words import cut
+from dosim.views.figures import check_page, check_title
 from dosim.views.frames import on
 from dosim.views.style import DARK, LIGHT, LOOKS, ON_BRIGHT, Theme
 
@@ -146,7 +147,7 @@ class Page:
         return head + "".join(self._parts) + "</svg>"
 
     def _fitting(self, text: str) -> str:
-        return shortened(text, int((self.width - 2 * EDGE) / 7.2))
+        return cut(text, int((self.width - 2 * EDGE) / 7.2))
 
 
 class Sheet(Page):

@@ -116,6 +116,16 @@ def test_every_actor_has_a_place_of_the_map() -> None:
     assert data["map"]["land"] and data["map"]["routes"]
 
 
+def test_a_client_given_by_coordinates_is_on_the_map() -> None:
+    """Whoever is at (latitude, longitude) stands there, as on `world_map`."""
+    sim = world()
+    sim.run(sim.client((52.5, 5.0)).fetch("https://a.example/a"))
+    data = player_data(sim)
+    client = next(row for row in data["ends"] if data["roles"][row[1]] == "client")
+
+    assert ["(52.5, 5.0)", "", 5.0, 52.5] == data["places"][client[2]]
+
+
 def test_without_a_network_there_is_no_map() -> None:
     """Nobody is anywhere: the page lays them out in columns, and carries neither coast nor cables."""
     data = player_data(busy(8, network=None))
@@ -211,6 +221,15 @@ def test_too_many_messages_are_sampled_and_the_page_says_so() -> None:
     assert starts == sorted(starts) and starts[-1] > data["span"][1] * 0.9
     assert "Shown are 100 of 400 messages" in data["notes"][0]
     assert "400 messages" in data["about"]
+
+
+def test_the_counts_are_of_all_also_beside_a_sample() -> None:
+    """The sentence about the run counts every client, request and message, whatever the sample leaves out."""
+    sim = busy(len(CITIES))
+    about = player_data(sim)["about"]
+
+    assert about.startswith(f"{len(CITIES)} requests, {len(CITIES)} clients, ")
+    assert about == player_data(sim, most_messages=10)["about"]
 
 
 def test_a_sample_keeps_what_was_lost() -> None:

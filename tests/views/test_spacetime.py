@@ -257,6 +257,21 @@ def test_labels_do_not_overlap(two: Simulation) -> None:
     assert [] == [(a[0], b[0]) for n, a in enumerate(boxes) for b in boxes[:n] if a[1].overlaps(b[1])]
 
 
+def test_slanted_names_end_inside_the_picture() -> None:
+    """
+    Among many columns names are slanted; the long one of the last column is not cut off by the edge.
+    """
+    sim = world()
+    for city in ("London", "Paris", "Madrid", "Rome", "Berlin", "Vienna", "Tokyo"):
+        sim.run(ask(sim, city, "a-workshop-with-a-long-name"))
+    figure = spacetime(sim)
+    figure.canvas.draw()
+    slanted = [text for text in figure.axes[0].texts if text.get_rotation()]
+
+    assert "Room('a-workshop-with-a…" == slanted[-1].get_text()
+    assert all(text.get_window_extent().x1 <= figure.bbox.x1 for text in slanted)
+
+
 def test_alt_tells_every_message(two: Simulation) -> None:
     """
     In order, with when, from whom to whom, how long, and what was lost.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from dosim.trace.lives import Life, Stretch, lives
 from dosim.trace.messages import OUTSIDE, Message, messages
 from dosim.trace.words import exact
 from dosim.views.figures import trace_of
+from dosim.views.flows import spot_of
 from dosim.views.player.telling import Roots, tellings
 from dosim.views.player.thinning import thin_lives, thin_messages, thin_moments
 
@@ -144,6 +146,10 @@ class _Ends:
         """The number of an actor wherever it was first seen; -1 for one that no message and no life names."""
         return self._first.get(actor, -1)
 
+    def clients(self, found: Iterable[Message]) -> int:
+        """How many clients sent or got one of these messages."""
+        return sum(self._role(actor) == "client" for actor in {name for m in found for name in (m.source, m.target)})
+
     def _role(self, actor: str) -> str:
         if actor in self._alive:
             return "object"
@@ -154,7 +160,7 @@ class _Ends:
         return "service"
 
     def _place(self, place: str) -> int:
-        spot = find_spot(place) if place else None
+        spot = spot_of(place) if place else None
         if spot is None:
             return -1
         if spot.name not in self._spots:
@@ -195,8 +201,7 @@ def _about(
     if not found and not objects:
         return "Nothing happened in this trace."
     asked = sum(m.kind == "request" for m in found)
-    clients = sum(row[1] == ROLES.index("client") for row in ends.rows)
-    counts = {"request": asked, "client": clients, "object": objects, "message": len(found), "alarm": rung}
+    counts = {"request": asked, "client": ends.clients(found), "object": objects, "message": len(found), "alarm": rung}
     said = [_counted(count, word) for word, count in counts.items() if count or word != "alarm"]
     lost, failed = sum(bool(m.lost) for m in found), sum(m.failed for m in found)
     bad = [f"{count:,} {word}" for count, word in ((lost, "lost"), (failed, "failed")) if count]
@@ -255,13 +260,11 @@ def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
     """The stretches in which something differs from the one before."""
     kept: list[Stretch] = []
     for s in stretches:
-        if kept:
-            last = kept[-1]
-            same = (last.state, last.instance, last.inside, last.stored_bytes, last.sockets)
-            if same == (s.state, s.instance, s.inside, s.stored_bytes, s.sockets) and last.why == s.why:
-                kept[-1] = Stretch(last.start_us, s.end_us, *same, s.why)
-                continue
-        kept.append(s)
+        joined = replace(kept[-1], end_us=s.end_us) if kept else s
+        if kept and joined == replace(s, start_us=joined.start_us):
+            kept[-1] = joined
+        else:
+            kept.append(s)
     return kept
 
 

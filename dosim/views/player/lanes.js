@@ -7,7 +7,7 @@ export const MOST_LANES = 12;
 
 /**
  * `w` tells what changes: width, height, ratio (of the screen), css (colours), dark, whole_us, warp, zoom, firstLane,
- * focus; and how to get from time to view time. Returns {draw(v), window(v), gutter(), x(v, window), stale()}.
+ * focus; and how to get from time to view time. Returns {draw(v), window(v), gutter(), stale()}.
  */
 export function lanesOf(canvas, data, trace, w) {
   const context = canvas.getContext("2d");
@@ -151,5 +151,5 @@ export function lanesOf(canvas, data, trace, w) {
     return (d ? `${d} d ` : "") + (wide < 2 * 3600e6 ? `${two(h)}:${two(m)}:${two(s)}` : `${two(h)}:${two(m)}`);
   }
 
-  return { draw: drawLanes, window: laneWindow, gutter, x: laneX, stale() { painted = ""; } };
+  return { draw: drawLanes, window: laneWindow, gutter, stale() { painted = ""; } };
 }

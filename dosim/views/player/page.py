@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dosim.trace.files import writing
-from dosim.views.figures import check_page, check_title
+from dosim.views.figures import check_page, check_title, theme_of
 from dosim.views.player.data import MOST_MESSAGES, player_data
 
 #: Pixels of a page about 980 wide, which a frame has until the page has told its own: all but what follows, a title,
@@ -80,9 +80,8 @@ class Player:
         title = self.data["title"] or "A run of dosim"
         module = player_module()
         dark = json.dumps(self.dark)
-        paper = {True: "#16181C", False: "#FFFFFF"}.get(self.dark) if self.dark is not None else None
         scheme = {True: "dark", False: "light", None: "light dark"}[self.dark]
-        back = f"background:{paper};" if paper else ""
+        back = "" if self.dark is None else f"background:{theme_of(self.dark).paper};"
         return (
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -27,12 +27,11 @@ export function viewOf(places, w, h, whole) {
     x: (lon) => ((((lon - left) % 360) + 360) % 360) * k,
     near: (lon) => (lon - left) * k,
     y: (lat) => h / 2 - (lat - centre) * k * stretched,
-    inside: (x) => x >= -40 && x <= w + 40,
   };
 }
 
 // Boxes that overlap are pushed apart, each as little as possible.
-export function spreadOut(boxes, w, h) {
+function spreadOut(boxes, w, h) {
   for (let round = 0; round < 120; round++) {
     let moved = false;
     for (let i = 0; i < boxes.length; i++) {

@@ -204,11 +204,16 @@ export function mount(root, data, options = {}) {
     stats.in_flight = flying;
   }
 
-  function place(i, share, size) {
-    const way = wayOf(M.source[i], M.target[i]), rest = 1 - share;
+  function pointOn(way, share) {
+    const rest = 1 - share, y = rest * rest * way.y0 + 2 * share * rest * way.cy + share * share * way.y1;
     let x = rest * rest * way.x0 + 2 * share * rest * way.cx + share * share * way.x1;
-    const y = rest * rest * way.y0 + 2 * share * rest * way.cy + share * share * way.y1;
     if (way.wraps && view) x = ((x % view.period) + view.period) % view.period;
+    return [x, y];
+  }
+  const middle = (way) => pointOn(way, 0.5);
+
+  function place(i, share, size) {
+    const [x, y] = pointOn(wayOf(M.source[i], M.target[i]), share);
     const sprite = spriteOf(M.kind[i], M.failed[i], size);
     context.drawImage(sprite, x - 10, y - 10, 20, 20);
     return [x, y];
@@ -228,14 +233,14 @@ export function mount(root, data, options = {}) {
     return sprite;
   }
 
-  function curve(way, shift) {
-    context.beginPath(); context.moveTo(way.x0 + shift, way.y0); context.quadraticCurveTo(way.cx + shift, way.cy, way.x1 + shift, way.y1);
+  function curve(way) {
+    context.beginPath(); context.moveTo(way.x0, way.y0); context.quadraticCurveTo(way.cx, way.cy, way.x1, way.y1);
   }
 
   function trail(i, alpha) {
     const way = wayOf(M.source[i], M.target[i]), [, colour] = KIND_LOOKS[data.kinds[M.kind[i]]];
     context.globalAlpha = Math.max(0, alpha);
-    curve(way, 0);
+    curve(way);
     context.lineWidth = 3.5; context.strokeStyle = css.faintInk; context.stroke();
     context.lineWidth = 2; context.strokeStyle = M.failed[i] ? css.red : colour; context.stroke();
     context.drawImage(spriteOf(M.kind[i], M.failed[i], 5), way.x1 - 10, way.y1 - 10, 20, 20);
@@ -264,17 +269,11 @@ export function mount(root, data, options = {}) {
       if (age > 1) continue;
       context.globalAlpha = Math.min(1, 2 - 2 * age);
       const i = M.lostOnes[k], way = wayOf(M.source[i], M.target[i]);
-      context.lineWidth = 1.2; context.strokeStyle = css.red; context.setLineDash([3, 3]); curve(way, 0); context.stroke(); context.setLineDash([]);
+      context.lineWidth = 1.2; context.strokeStyle = css.red; context.setLineDash([3, 3]); curve(way); context.stroke(); context.setLineDash([]);
       const [x, y] = middle(way);
       cross(context, x, y, 5.5, css);
     }
     context.globalAlpha = 1;
-  }
-
-  function middle(way) {
-    let x = (way.x0 + 2 * way.cx + way.x1) / 4;
-    if (way.wraps && view) x = ((x % view.period) + view.period) % view.period;
-    return [x, (way.y0 + 2 * way.cy + way.y1) / 4];
   }
 
   // -- objects
@@ -325,7 +324,7 @@ export function mount(root, data, options = {}) {
     context.lineWidth = 2; context.strokeStyle = css.ink;
     if (focus.type === "message") {
       const i = focus.index, way = wayOf(M.source[i], M.target[i]);
-      context.setLineDash([5, 4]); curve(way, 0); context.stroke(); context.setLineDash([]);
+      context.setLineDash([5, 4]); curve(way); context.stroke(); context.setLineDash([]);
       const share = Math.max(0, Math.min(1, (t - M.t0[i]) / Math.max(1, M.t1[i] - M.t0[i])));
       if (M.lost[i] && t >= M.t1[i]) { const [x, y] = middle(way); cross(context, x, y, 6.5, css); return; }
       const [x, y] = place(i, M.t1[i] > M.t0[i] ? share : t >= M.t1[i] ? 1 : 0, 6);
@@ -500,10 +499,8 @@ export function mount(root, data, options = {}) {
     let best = null, near = 12;
     for (let i = Math.max(0, lower(M.t0, t - M.longest)), end = upper(M.t0, t); i < end; i++) {
       if (M.t1[i] < t || M.lost[i]) continue;
-      const way = wayOf(M.source[i], M.target[i]), share = (t - M.t0[i]) / Math.max(1, M.t1[i] - M.t0[i]), rest = 1 - share;
-      let mx = rest * rest * way.x0 + 2 * share * rest * way.cx + share * share * way.x1;
-      if (way.wraps && view) mx = ((mx % view.period) + view.period) % view.period;
-      const far = Math.hypot(mx - x, rest * rest * way.y0 + 2 * share * rest * way.cy + share * share * way.y1 - y);
+      const [mx, my] = pointOn(wayOf(M.source[i], M.target[i]), (t - M.t0[i]) / Math.max(1, M.t1[i] - M.t0[i]));
+      const far = Math.hypot(mx - x, my - y);
       if (far < near) { near = far; best = { type: "message", index: i }; }
     }
     const v = toView(t), keep = Math.min(CROSS_S * pace, whole_us / 4);

@@ -65,7 +65,7 @@ def tellings(
     order = _order(shown, roots)
     sentences: dict[str, list[Any]] = {}
     segments: dict[str, list[int]] = {}
-    left, told = min(SENTENCES_CHARACTERS, 2 * room // 5), 0
+    left = min(SENTENCES_CHARACTERS, 2 * room // 5)
     for request in order:
         explained = explain(trace, request, story=roots.story)
         rows: list[list[Any]] = [[s.start_us - explained.sent_us, s.text] for s in explained.told]
@@ -73,10 +73,9 @@ def tellings(
         if size > left:
             break
         left -= size
-        told += 1
         sentences[str(request)] = [explained.heading, *rows, explained.sum]
     left = min(SEGMENTS_CHARACTERS, 3 * room // 5)
-    for request in order[told:]:
+    for request in order[len(sentences) :]:
         parts = roots.story.segments(request)
         row = [n for part in parts for n in (_state(part.state), part.duration_us, actor(_known(part.actor)))]
         left -= sum(len(str(n)) + 1 for n in row) + 24
@@ -84,7 +83,7 @@ def tellings(
             break
         if parts:
             segments[str(request)] = [parts[0].start_us, *row]
-    if told < len(order):
+    if len(sentences) < len(order):
         silent = len(order) - len(sentences) - len(segments)
         rest = f", {silent:,} by their messages alone" if silent else ""
         notes.append(

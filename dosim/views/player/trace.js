@@ -11,14 +11,14 @@ export const upper = (list, value) => { // how many entries are not above the va
   return a;
 };
 
-export function summed(differences) {
+function summed(differences) {
   const out = new Float64Array(differences.length);
   let sum = 0;
   for (let i = 0; i < out.length; i++) out[i] = sum += differences[i];
   return out;
 }
 
-export const spread = (values, count) => (Array.isArray(values) ? values : new Array(count).fill(values));
+const spread = (values, count) => (Array.isArray(values) ? values : new Array(count).fill(values));
 
 export function decode(data) {
   const m = data.messages, t0 = summed(m.start), n = t0.length;

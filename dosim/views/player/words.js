@@ -1,13 +1,13 @@
 // Moments and durations in words, and the making of elements.
 
-export const ICONS = {
+const ICONS = {
   play: "M4 2.5v11l9.5-5.5z", pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z", back: "M12 2.5v11L5.5 8zM3.5 2.5h2v11h-2z",
   forward: "M4 2.5v11L10.5 8zM10.5 2.5h2v11h-2z", world: "M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13zM2 8h12M8 2c-4 4-4 8 0 12M8 2c4 4 4 8 0 12",
   columns: "M2 2.5h3v11H2zM6.5 2.5h3v11h-3zM11 2.5h3v11h-3z", closer: "M7 2.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9zM10.5 10.5l4 4M5 7h4M7 5v4",
   fork: "M5 13.5V2.5M5 9c0-3 6-2 6-6.5M3 4.5l2-2 2 2M9 4.5l2-2 2 2",
   wider: "M7 2.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9zM10.5 10.5l4 4M5 7h4",
 };
-export const OUTLINED = new Set(["fork", "world", "closer", "wider"]);
+const OUTLINED = new Set(["fork", "world", "closer", "wider"]);
 
 export function duration(us) {
   const a = Math.abs(us);
