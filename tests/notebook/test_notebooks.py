@@ -165,7 +165,7 @@ def test_it_runs(path: Path, shell: Shell) -> None:
             elif hidden or "solution" in tags(cell):
                 solutions.append(shown)
 
-    assert exercises and solutions
+    assert 0 < len(exercises) == len(solutions)
     assert [] == [shown for shown in exercises if "Not yet" not in shown]
     assert [] == [shown for shown in solutions if "Right" not in shown]
 
