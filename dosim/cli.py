@@ -530,4 +530,6 @@ def _write(write: Any, path: str, option: str) -> None:
     except OSError as error:
         told = f"{path!r} cannot be written ({error.strerror}): name another file." if error.strerror else str(error)
         raise Refused(f"{option} {told}") from None
+    except ValueError as error:  # a format that cannot hold this trace
+        raise Refused(f"{option} {path!r}: {error}") from None
     print(f"{path} written", file=sys.stderr)
