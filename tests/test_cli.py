@@ -288,6 +288,18 @@ def test_malformed_configuration_is_refused(project: Path, capsys: pytest.Captur
     assert "wrangler.jsonc, line 2, column 11" in capsys.readouterr().err
 
 
+def test_a_format_that_cannot_hold_the_trace_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The format's own reason is the error, and no traceback.
+    """
+    monkeypatch.setattr("dosim.export.shiviz.MOST_ENTRIES", 10)
+
+    assert 2 == main(["run", str(PROJECT), "--trace", str(tmp_path / "x.shiviz.log")])
+    assert "are too many for a ShiViz log" in capsys.readouterr().err
+
+
 def test_file_that_is_no_trace_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """
     A file that is no trace is refused with the line that is no record; a request that it lacks with those it has.
