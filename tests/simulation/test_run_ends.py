@@ -195,6 +195,8 @@ print("done")
 
 def test_python_exits_without_a_word_of_a_simulation_that_outlived_the_modules() -> None:
     """A simulation that is dropped while Python takes its modules down prints no ignored exception."""
-    run = subprocess.run([sys.executable, "-c", KEPT_TO_THE_END], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", KEPT_TO_THE_END], capture_output=True, text=True, check=True, timeout=60
+    )
 
     assert (run.stdout, run.stderr) == ("done\n", "")
