@@ -69,7 +69,11 @@ def footnote(case_id: str, case: dict[str, Any], status: str) -> Iterator[nodes.
         runtime = f"workerd {str(runtime['workerd']).removeprefix('workerd ')}"
     yield nodes.Text("Recorded case ")
     yield nodes.literal("", case_id)
-    yield nodes.Text(f" ({runtime}): {case.get('title') or case['why']} dosim's replay in this build: ")
+    yield nodes.Text(f" ({runtime}): ")
+    title = str(case.get("title") or case["why"]).rstrip(".")
+    for number, piece in enumerate(title.split("`")):  # what stands between backquotes is code
+        yield nodes.literal("", piece) if number % 2 else nodes.Text(piece)
+    yield nodes.Text(". dosim's replay in this build: ")
     yield nodes.strong("", status)
     yield nodes.Text(".")
 

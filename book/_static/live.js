@@ -73,6 +73,10 @@
     }
 
     reset() {
+      if (running === this) {
+        stopWorker();
+        this.finish("", true);
+      }
       this.area.remove();
       this.area = null;
       if (this.out) this.out.remove();

@@ -49,7 +49,7 @@ MESSAGE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 EVENT_TIMEOUT_LIMIT_MS: Final = 604_800_000
 
 #: Idle time before an object leaves memory. Recorded; workerd server.c++ `handleShutdown`.
-#: Production may keep it longer: a test may rely neither on memory surviving this long nor on its being gone.
+#: Nothing promises that production keeps to it: a test may rely neither on memory surviving nor on its being gone.
 IDLE_EVICTION_US: Final = 10 * SECOND_US
 #: A timer, a call or `waitUntil` work keeps an object in memory from this date; flag
 #: durable_object_io_tasks_prevent_eviction. Documented (changelog 2026-10-01).

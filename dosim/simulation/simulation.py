@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
@@ -477,10 +478,15 @@ class Simulation(Verbs, Views):
 
     # -- inside
 
-    def __del__(self) -> None:
+    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
         runner = getattr(self, "_runner", None)
-        if runner is not None:
+        if runner is None:
+            return
+        try:
             runner.close()
+        except Exception:
+            if not exiting():  # at exit Python may have emptied the modules already; the name `sys` too
+                raise
 
     def _trap(self, trap: str, portable: str) -> bool:
         """A silent trap of the platform was met: warn, raise, or accept the Python value."""

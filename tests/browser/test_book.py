@@ -221,6 +221,25 @@ def test_a_program_can_be_changed_stopped_and_put_back(visit: Visit) -> None:
     assert visit.errors == []
 
 
+def test_back_to_the_original_ends_a_program_that_runs(visit: Visit) -> None:
+    """
+    The original comes back while its changed program runs without end; then it runs, and prints what it printed.
+    """
+    page = visit.go("claims.html")
+    box = cell(page, 0)
+    box.get_by_role("button", name="Edit").click()
+    area = box.locator("textarea")
+    area.fill("while True:\n    pass")
+    area.press("Control+Enter")
+    box.get_by_role("button", name="Back to the original").click()
+    box.evaluate("box => delete box.dataset.live")
+    box.get_by_role("button", name="Run in this page").click(timeout=5_000)
+    printed = done(box, "done")
+
+    assert printed.strip() == box.locator(".cell_output pre").inner_text().strip()
+    assert visit.errors == []
+
+
 def test_the_book_can_be_read_from_a_folder(visit: Visit) -> None:
     """
     Opened as a file, formulas and diagrams are drawn, and a program says why it cannot run there.

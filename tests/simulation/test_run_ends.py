@@ -179,3 +179,32 @@ def test_a_program_ends_without_a_sound() -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert ("", "") == (ran.stdout, ran.stderr)
+
+
+KEPT_TO_THE_END = """
+import asyncio
+import asyncio.events
+from dosim import Simulation
+from dosim.workers import DurableObject
+
+
+class Sleeper(DurableObject):
+    async def sleep(self):
+        await asyncio.sleep(500)
+
+
+sim = Simulation(durable_objects={"SLEEPER": Sleeper})
+sim.env.SLEEPER.getByName("s").sleep()
+sim.run(for_="1s")
+asyncio.events.kept = sim  # dropped only when Python empties that module, after dosim's own
+print("done")
+"""
+
+
+def test_python_exits_without_a_word_of_a_simulation_that_outlived_the_modules() -> None:
+    """A simulation that is dropped while Python takes its modules down prints no ignored exception."""
+    run = subprocess.run(
+        [sys.executable, "-c", KEPT_TO_THE_END], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert (run.stdout, run.stderr) == ("done\n", "")
