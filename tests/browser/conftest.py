@@ -108,6 +108,22 @@ def served(folder: Path) -> Iterator[str]:
     thread.join()
 
 
+@pytest.fixture
+def spare_px() -> Callable[[Any], float]:
+    """How much higher a player's frame is than its page, pixels, when the two have come to terms, or after 5 s."""
+
+    def measured(frame: Any) -> float:
+        frame.scroll_into_view_if_needed()  # out of sight, a browser lays a frame out when it likes
+        for _ in range(50):
+            high, page = (where.bounding_box()["height"] for where in (frame, frame.content_frame.locator("main")))
+            if 0 <= high - page < 40:
+                break
+            frame.page.wait_for_timeout(100)
+        return float(high - page)
+
+    return measured
+
+
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[Path], str]]:
     """Serves folders until the tests are over; returns the address of each."""
