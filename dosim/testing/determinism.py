@@ -110,17 +110,16 @@ def check_determinism(fn: Callable[[], Any], runs: int = 2, hash_seeds: Sequence
         raise first.raised
     if not first.witnesses:
         raise ValueError(f"fn={name} made no simulation, so there is nothing to compare: make it and run it inside fn.")
-    for number in range(1, runs):
-        with noise(number):
-            again = run_once(run, f"the {_ordinal(number)} run", quiet=True)
-        if found := divergence(first, again):
-            raise _not_deterministic(name, found, _why_here(fn, left_out, first, hash_seeds)) from again.raised
-    fresh: list[Run] = []
-    for hash_seed in () if left_out else hash_seeds:
-        fresh.append(run_fresh(fn, hash_seed, f"a fresh process with PYTHONHASHSEED={hash_seed}"))
-        known = [first] if len(fresh) == 1 else fresh[:1]  # the second one with its like first: it tells more
-        if found := divergence(known[0], fresh[-1]):
-            raise _not_deterministic(name, found, _why_fresh(fn, known[0], fresh, hash_seeds))
+
+    def again(how: str) -> Run:
+        return run_once(run, how, quiet=True)
+
+    def fresh(hash_seed: int, layout: int) -> Run:
+        return run_fresh(fn, hash_seed, fresh_name(hash_seed), layout=layout)
+
+    found = first_divergence(first, again, None if left_out else fresh, runs=runs, hash_seeds=hash_seeds)
+    if found is not None:
+        raise NotDeterministic(found[0].story(name, found[1]), found[0]) from found[0].second.raised
     if first.raised is not None:
         raise first.raised
     return Determinism(
@@ -160,31 +159,57 @@ def _parameters_to_give(function: Callable[..., Any]) -> list[str]:
     return [one.name for one in parameters if one.default is one.empty and one.kind not in taken]
 
 
+# -- comparing, and finding out by more runs what a difference is likely to come from
+
+#: A run in a fresh process: PYTHONHASHSEED, and a number for other addresses.
+Fresh = Callable[[int, int], Run]
+
+
+def fresh_name(hash_seed: int) -> str:
+    """How a story names a run in a fresh process."""
+    return f"a fresh process with PYTHONHASHSEED={hash_seed}"
+
+
+def first_divergence(
+    first: Run, again: Callable[[str], Run], fresh: Fresh | None, *, runs: int, hash_seeds: Sequence[int]
+) -> tuple[Divergence, str] | None:
+    """Where the first run differs from more of them here, then in fresh processes, and why; None: nowhere.
+
+    again: another run in this process, given its name. fresh: one in a fresh process, None where there can be none.
+    """
+    for number in range(1, runs):
+        with noise(number):
+            other = again(f"the {_ordinal(number)} run")
+        if found := divergence(first, other):
+            return found, _why_here(fresh, hash_seeds)
+    if fresh is None:
+        return None
+    done: list[Run] = []
+    for hash_seed in hash_seeds:
+        done.append(fresh(hash_seed, 0))
+        known = first if len(done) == 1 else done[0]  # fresh ones with each other: that they differ tells more
+        if found := divergence(known, done[-1]):
+            return found, _why_fresh(fresh, done, hash_seed)
+    return None
+
+
 def _ordinal(number: int) -> str:
     return _ORDINALS[number] if number < len(_ORDINALS) else f"{number + 1}th"
 
 
-def _not_deterministic(name: str, found: Divergence, why: str) -> NotDeterministic:
-    return NotDeterministic(found.story(name, why), found)
-
-
-# -- what it is likely to come from: told by more runs
-
-
-def _why_here(fn: Callable[..., Any], left_out: str, first: Run, hash_seeds: Sequence[int]) -> str:
+def _why_here(fresh: Fresh | None, hash_seeds: Sequence[int]) -> str:
     """Two runs of one process differ. If first runs agree wherever they are, it is what they leave behind."""
-    if left_out:
+    if fresh is None or not hash_seeds:
         return f"{LEFT_BEHIND}; or {ADDRESSES}"
-    one, other = (run_fresh(fn, hash_seeds[0], "", layout=layout) for layout in (1, 2))
+    one, other = (fresh(hash_seeds[0], layout) for layout in (1, 2))
     return LEFT_BEHIND if divergence(one, other) is None else ADDRESSES
 
 
-def _why_fresh(fn: Callable[..., Any], known: Run, fresh: Sequence[Run], hash_seeds: Sequence[int]) -> str:
+def _why_fresh(fresh: Fresh, done: Sequence[Run], hash_seed: int) -> str:
     """Runs of one process agree, and of two processes do not."""
-    last = hash_seeds[len(fresh) - 1]
-    if divergence(fresh[-1], run_fresh(fn, last, "", layout=1)) is not None:
+    if divergence(done[-1], fresh(hash_seed, 1)) is not None:
         return OUTSIDE
-    if len(fresh) > 1:
+    if len(done) > 1:
         return HASHES
-    other = run_fresh(fn, last + 1 if last + 1 < 2**32 else 0, "")
-    return THIS_PROCESS if divergence(fresh[-1], other) is None else HASHES
+    other = fresh(hash_seed + 1 if hash_seed + 1 < 2**32 else 0, 0)
+    return THIS_PROCESS if divergence(done[-1], other) is None else HASHES
