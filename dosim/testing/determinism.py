@@ -26,7 +26,8 @@ from dosim.trace.words import counted
 _ORDINALS: Final = ("first", "second", "third", "fourth", "fifth")
 
 LEFT_BEHIND: Final = (
-    "something that one run leaves to the next: a module global, a class attribute, a cache, a mutable default argument"
+    "something that one run leaves to the next: a module global, a class attribute, a cache, a mutable default"
+    " argument, an environment variable"
 )
 ADDRESSES: Final = (
     "addresses (id(), the order of a set of objects that are hashed by theirs), or something outside the simulation (a"

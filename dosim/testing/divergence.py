@@ -106,19 +106,17 @@ def _versions(first: Run, second: Run, found: Difference) -> list[str]:
 
 
 def _code(found: Difference, one: Witness, other: Witness, number: int) -> tuple[Place | None, list[str]]:
-    """The line behind the record in the one run and the other; both where they are two."""
-    places: list[Place] = []
+    """The line that made the record in the one run and the other, both where they are two; else that of a cause."""
+    told = [witness.place_of(number) for witness, record in ((one, found.first), (other, found.second)) if record]
+    made_it = [(place, made) for place, made in told if made == number]
+    known = {place: made for place, made in made_it or told if place is not None}
     said: list[str] = []
-    for witness, record in ((one, found.first), (other, found.second)):
-        place, made = (None, 0) if record is None else witness.place_of(number)
-        if place is None or place in places:
-            continue
-        places.append(place)
+    for place, made in known.items():
         by = "" if made == number else f" (it made record {made}, which caused this one)"
-        said += [f"  {'the line' if len(places) == 1 else 'or'}: {place}{by}", *_source(place)]
-    if not places:
+        said += [f"  {'or' if said else 'the line'}: {place}{by}", *_source(place)]
+    if not said:
         said = ["  the line: none of yours: the platform made this record, and all that caused it, by itself"]
-    return (places[0] if places else None), said
+    return next(iter(known), None), said
 
 
 def _source(place: Place) -> list[str]:

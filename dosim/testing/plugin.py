@@ -110,14 +110,14 @@ def pytest_runtest_makereport(
 
 def _told(number: int, simulation: Any, trace: Any, replay: str) -> list[str]:
     if simulation is not None:
-        at, replay = repr(simulation.now), simulation.world.replay
+        now_us, replay = simulation.world.loop.time_us(), simulation.world.replay
     else:
-        at = f"<t={max((raw[0] for raw in trace.raw), default=0) / 1e6:.6f}s>"
+        now_us = max((raw[0] for raw in trace.raw), default=0)
     if trace.retention != "full" or trace.count > _MOST_RECORDS:
         digest = "digest not taken"
     else:
         digest = f"digest {trace.digest[:16]}"
-    return [f"simulation {number}: {at}, records: {trace.count}, {digest}", f"  replay: {replay}"]
+    return [f"simulation {number}: t={now_us / 1e6:.6f}s, records: {trace.count}, {digest}", f"  replay: {replay}"]
 
 
 def _replay_notes(error: BaseException | None) -> list[str]:

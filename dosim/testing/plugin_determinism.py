@@ -124,7 +124,7 @@ class Twice(_FixtureScopes):
         if found is None:
             _mark(reports[1], "same")
         else:
-            _fail(reports[1], found[0].story(item.nodeid, found[1]))
+            _fail(reports[1], found[0].story(item.name, found[1]))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         seen = [getattr(one, _MARK, "") for reports in terminalreporter.stats.values() for one in reports]
@@ -190,7 +190,8 @@ def _run_fresh(item: pytest.Item, hash_seed: int, layout: int) -> Run:
     node = f"{item.path}::{item.nodeid.partition('::')[2]}"
     with TemporaryDirectory(prefix="dosim-") as folder:
         args = [node, *_passed(config.invocation_params.args), f"--rootdir={config.rootpath}"]
-        args += [f"--override-ini=cache_dir={folder}/cache", "-q"]
+        if config.pluginmanager.hasplugin("cacheprovider"):
+            args += [f"--override-ini=cache_dir={folder}/cache"]
         if config.inipath is not None:
             args += ["-c", str(config.inipath)]
         if config.pluginmanager.hasplugin("xdist"):
