@@ -69,7 +69,9 @@ class Seen:
 
     def watch(self, simulation: Any) -> None:
         self.count += 1
-        self._last.append((ref(simulation), simulation.trace, simulation.world.replay))
+        world = simulation.world
+        # What a chooser decides comes later: without the simulation nothing is said of it.
+        self._last.append((ref(simulation), world.trace, world.replay if world.chooser is None else ""))
 
     def told(self) -> list[str]:
         """Each simulation in two lines."""
@@ -117,7 +119,8 @@ def _told(number: int, simulation: Any, trace: Any, replay: str) -> list[str]:
         digest = "digest not taken"
     else:
         digest = f"digest {trace.digest[:16]}"
-    return [f"simulation {number}: t={now_us / 1e6:.6f}s, records: {trace.count}, {digest}", f"  replay: {replay}"]
+    lines = [f"simulation {number}: t={now_us / 1e6:.6f}s, records: {trace.count}, {digest}"]
+    return [*lines, f"  replay: {replay}"] if replay else lines
 
 
 def _replay_notes(error: BaseException | None) -> list[str]:

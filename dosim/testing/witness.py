@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from dosim.kernel.choosing import ChoosingLoop
 from dosim.kernel.loop import Loop
 from dosim.kernel.making import making
 from dosim.trace import Trace
@@ -28,8 +29,8 @@ _DOSIM: Final = str(Path(__file__).parents[1]) + os.sep
 _SIMULATED: Final = (f"{_DOSIM}scenarios{os.sep}", f"{_DOSIM}project{os.sep}template{os.sep}")
 _STDLIB: Final = tuple(sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib"))
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-#: Frames outside this one belong to whoever runs the simulation, not to the event that is handled.
-_EVENTS_CODE: Final = Loop.run_slice.__code__
+#: Frames outside these belong to whoever runs the simulation, not to the event that is handled.
+_EVENTS_CODE: Final = frozenset((Loop.run_slice.__code__, ChoosingLoop.run_slice.__code__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def watching() -> Iterator[list[Witness]]:
 def _place(frame: FrameType | None) -> Place | None:
     """The innermost line of user code on the stack of this event; else of an installed package's."""
     installed: Place | None = None
-    while frame is not None and frame.f_code is not _EVENTS_CODE:
+    while frame is not None and frame.f_code not in _EVENTS_CODE:
         code = frame.f_code
         whose = _whose(code.co_filename)
         if whose == "user":

@@ -107,12 +107,17 @@ def leftover() -> None:
     sim.run(sim.env.BOARD.getByName(f"run {_runs}").note("x"))  # planted: leftover
 
 
-def platform() -> None:
+def platform(schedule: str | None = None) -> None:
     """The timer that comes later is a record of the platform; the line is that of the record that caused it."""
     global _runs  # noqa: PLW0603
     _runs += 1
-    sim = Simulation(durable_objects={"BOARD": Board}, network=None)
+    sim = Simulation(durable_objects={"BOARD": Board}, network=None, schedule=schedule)
     sim.run(sim.env.BOARD.getByName("one").note_later(_runs))  # planted: platform
+
+
+def explored() -> None:
+    """The same in the loop of a simulation that is explored."""
+    platform("")
 
 
 def value() -> int:

@@ -114,9 +114,10 @@ def test_fresh_processes_tell_what_it_comes_from(function: Callable[[], Any]) ->
     assert f"likely: {IN_ONE_PROCESS[function]}" == str(failure(function)).splitlines()[-1]
 
 
-def test_a_record_of_the_platform_leads_to_the_line_that_caused_it() -> None:
+@pytest.mark.parametrize("function", [planted.platform, planted.explored], ids=lambda function: function.__name__)
+def test_a_record_of_the_platform_leads_to_the_line_that_caused_it(function: Callable[[], Any]) -> None:
     """A timer fires later: no user code is on the stack, and the call that led there is named with its record."""
-    error = failure(planted.platform, hash_seeds=())
+    error = failure(function, hash_seeds=())
 
     assert error.place is not None
     assert line_of("platform") == error.place.line
