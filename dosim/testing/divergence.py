@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,9 @@ from dosim.trace import KINDS, Record
 from dosim.trace.compare import Difference, diff
 from dosim.trace.words import counted, cut, exact
 
+#: Letters of a record that are shown, and of its beginning where it is longer.
 _LONGEST: Final = 160
+_HEAD: Final = 70
 
 #: kind -> its sentence, after who; `{}` are values of the record.
 _SENTENCES: Final = {
@@ -62,8 +65,8 @@ def divergence(first: Run, second: Run) -> Divergence | None:
         said = [f"{run.how} " + (f"raised {run.error}" if run.error else "raised nothing") for run in (first, second)]
         return Divergence(first, second, f"the traces are equal, and {said[0]}, {said[1]}.")
     if first.value != second.value:
-        lines = tuple(f"  {run.how}: {cut(str(run.value), _LONGEST)}" for run in (first, second))
-        return Divergence(first, second, "the traces are equal, and what the function returns is not.", lines)
+        lines = _both(first, second, str(first.value), str(second.value))
+        return Divergence(first, second, "the traces are equal, and what the function returns is not.", tuple(lines))
     return None
 
 
@@ -88,7 +91,7 @@ def _of_traces(first: Run, second: Run, one: Witness, other: Witness, which: str
         return Divergence(first, second, what)
     number = (found.first or found.second).seq  # type: ignore[union-attr]
     what = f"{second.how} parts from {first.how} at record {number}{which}{_named(found)}."
-    lines = [f"  before:  {record_told(record)}" for record in found.before[-1:]]
+    lines = [f"  before: {cut(_told(record), _LONGEST)}" for record in found.before[-1:]]
     lines += _versions(first, second, found)
     place, code = _code(found, one, other, number)
     return Divergence(first, second, what, (*lines, *code), place)
@@ -99,10 +102,16 @@ def _named(found: Difference) -> str:
 
 
 def _versions(first: Run, second: Run, found: Difference) -> list[str]:
-    said = []
-    for run, record in ((first, found.first), (second, found.second)):
-        said.append(f"  {run.how}: " + ("it had ended" if record is None else record_told(record)))
-    return said
+    told = ["it had ended" if record is None else _told(record) for record in (found.first, found.second)]
+    return _both(first, second, *told)
+
+
+def _both(first: Run, second: Run, one: str, other: str) -> list[str]:
+    """Both versions, a line each; of long texts what is around their first difference."""
+    at = len(os.path.commonprefix((one, other)))
+    if at > _LONGEST - 40:
+        one, other = (f"{text[:_HEAD]} … {text[at - 20 :]}" for text in (one, other))
+    return [f"  {run.how}: {cut(text, _LONGEST)}" for run, text in ((first, one), (second, other))]
 
 
 def _code(found: Difference, one: Witness, other: Witness, number: int) -> tuple[Place | None, list[str]]:
@@ -123,8 +132,8 @@ def _source(place: Place) -> list[str]:
     return [f"      {place.source}"] if place.source else []
 
 
-def record_told(record: Record) -> str:
-    """A record in words: when, in which request, its kind, who and what."""
+def _told(record: Record) -> str:
+    """A record in words, on one line: when, in which request, its kind, who and what."""
     request = f" in request {record.request}" if record.request else ""
     sentence = _SENTENCES.get(record.kind)
     if sentence is not None:
@@ -132,4 +141,4 @@ def record_told(record: Record) -> str:
     else:
         detail = ", ".join(f"{name} {value}" for name, value in record.detail.items() if value not in (None, ""))
         said = record.actor + (f" ({detail})" if detail else "")
-    return cut(f"at {exact(record.t_us)}{request}, {record.kind}: {said}", _LONGEST)
+    return " ⏎ ".join(f"at {exact(record.t_us)}{request}, {record.kind}: {said}".splitlines())

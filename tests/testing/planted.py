@@ -128,6 +128,14 @@ def value() -> int:
     return _runs
 
 
+def long() -> str:
+    """The difference is at the end of a long text."""
+    global _runs  # noqa: PLW0603
+    _runs += 1
+    _run("put_quietly", str(_runs))
+    return f"{'x' * 500} {_runs}"
+
+
 def count() -> None:
     global _runs  # noqa: PLW0603
     _runs += 1

@@ -138,6 +138,15 @@ def test_equal_traces_are_not_enough() -> None:
     assert "the first run made 1 simulation, the second run 2 simulations." in count
 
 
+def test_of_long_versions_the_difference_is_shown() -> None:
+    """Each stands on one line that is not long."""
+    lines = str(failure(planted.long, hash_seeds=())).splitlines()
+
+    assert lines[1].endswith("x 1'") and lines[1].startswith("  the first run: 'xxx")
+    assert lines[2].endswith("x 2'") and " … xxx" in lines[2]
+    assert max(map(len, lines[1:3])) < 200
+
+
 def test_what_is_steady_passes_and_says_what_was_compared() -> None:
     """Two runs here, two fresh processes, the value, and one digest of both simulations."""
     result = check_determinism(planted.steady)
