@@ -1,0 +1,198 @@
+"""`run_points`: one function of many points, here or by any executor; results come in the order of the points.
+
+A worker that dies takes its points along. They are run again in a fresh pool: first with the others, then, if that
+breaks too, each alone, so that whoever kills its worker is known. After `TRIES` times its result is `WorkerDied`.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Protocol, TypeVar
+
+from dosim.testing.executors import ONE_AT_A_TIME, Crew, died
+
+#: A point that was under way each of so many times when its worker died, the last time alone, is not run again.
+TRIES: Final = 3
+#: So many results, in windows, may wait for an earlier one.
+_AHEAD: Final = 16
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Progress(Protocol):
+    """What is told of points that are done, as tqdm's bars are."""
+
+    def update(self, n: int, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """The result of a point whose worker died every time that it ran there."""
+
+    times: int
+
+    def __str__(self) -> str:
+        return f"the worker process that ran it died each time, {self.times} times"
+
+
+def run_points(
+    function: Callable[[P], R],
+    points: Iterable[P],
+    executor: Executor | None = None,
+    *,
+    progress: Progress | None = None,
+    chunk: int = 1,
+    what: str = "function",
+) -> Iterator[R | WorkerDied]:
+    """`function(point)` of each point, in order. Close the iterator to stop early: what has not begun never does.
+
+    points may be endless: only a few are taken ahead. executor: None (here, one after the other), or any Executor but
+    threads. progress: its `update(n)` is called in this thread for points that are done. chunk: so many points go to a
+    worker at once. what: the argument that errors name.
+    What the function raises is raised here, and ends it. Raises TypeError, at once, for an executor that cannot be, and
+    a function that cannot be sent to it.
+    """
+    if isinstance(chunk, bool) or not isinstance(chunk, int):
+        raise TypeError(f"chunk={chunk!r} is no number of points: give 1 or more.")
+    if chunk < 1:
+        raise ValueError(f"chunk={chunk}: a worker needs at least one point at a time.")
+    if executor is None:
+        return _here(function, points, progress)
+    return _Line(Crew(executor, function, what), iter(points), progress, chunk).results()
+
+
+def _here(function: Callable[[P], R], points: Iterable[P], progress: Progress | None) -> Iterator[R]:
+    for point in points:
+        with ONE_AT_A_TIME:
+            result = function(point)
+        if progress is not None:
+            progress.update(1)
+        yield result
+
+
+class _Batch:
+    """Points that go to a worker together."""
+
+    def __init__(self, points: list[Any], packed: bytes, future: Future[bytes]) -> None:
+        self.points = points
+        self.packed = packed
+        self.future = future
+        self.results: list[Any] | None = None
+        #: How often its worker died, and whether it has to be given away anew.
+        self.losses = 0
+        self.lost = False
+
+
+class _Line:
+    """The batches that are under way, or done and not yet handed out, in order."""
+
+    def __init__(self, crew: Crew, points: Iterator[Any], progress: Progress | None, chunk: int) -> None:
+        self.crew = crew
+        self.points = points
+        self.progress = progress
+        self.chunk = chunk
+        self.line: deque[_Batch] = deque()
+
+    def results(self) -> Iterator[Any]:
+        try:
+            while True:
+                self._fill()
+                if not self.line:
+                    return
+                first = self.line[0].results
+                if first is None:
+                    self._wait()
+                else:
+                    self.line.popleft()
+                    yield from first
+        finally:
+            for batch in self.line:
+                batch.future.cancel()
+            self.crew.close()
+
+    def _open(self) -> list[_Batch]:
+        return [batch for batch in self.line if batch.results is None]
+
+    def _fill(self) -> None:
+        room = min(self.crew.window - len(self._open()), _AHEAD * self.crew.window - len(self.line))
+        for _ in range(room):
+            points = list(islice(self.points, self.chunk))
+            if not points:
+                return
+            packed = self.crew.pack(points)
+            self.line.append(_Batch(points, packed, self.crew.submit(packed)))
+
+    def _wait(self) -> None:
+        """Until something is done, or lost."""
+        wait([batch.future for batch in self._open()], return_when=FIRST_COMPLETED)
+        taken = [self._take(batch) for batch in self._open() if batch.future.done()]
+        if not all(taken):
+            self._recover()
+
+    def _take(self, batch: _Batch) -> bool:
+        """Take what has come of a batch; False when its worker died. Raises what the function raised."""
+        results, error = _outcome(batch.future)
+        if error is not None:
+            batch.losses += _losses(error)
+            batch.lost = True
+            return False
+        self._done(batch, results)
+        return True
+
+    def _done(self, batch: _Batch, results: list[Any]) -> None:
+        batch.results = results
+        if self.progress is not None:
+            self.progress.update(len(results))
+
+    def _recover(self) -> None:
+        """A worker died: run again what had no result."""
+        rest = [batch for batch in self._open() if not batch.lost]
+        wait([batch.future for batch in rest])  # of a broken pool all are lost at once; dask's others go on
+        for batch in rest:
+            self._take(batch)
+        suspects = [batch for batch in self._open() if batch.losses >= TRIES - 1]
+        if suspects:
+            self.crew.renew(workers=1)
+        for batch in suspects:
+            self._done(batch, [self._alone(point, batch.losses) for point in batch.points])
+        self.crew.renew()
+        for batch in self._open():
+            batch.lost = False
+            batch.future = self.crew.submit(batch.packed)
+
+    def _alone(self, point: Any, losses: int) -> Any:
+        """The result of a point while nothing else is under way: if the worker dies now, nobody else can be why."""
+        packed = self.crew.pack([point])
+        while losses < TRIES:
+            results, error = _outcome(self.crew.submit(packed))
+            if error is None:
+                return results[0]
+            losses += _losses(error)
+            self.crew.renew(workers=1)
+        return WorkerDied(losses)
+
+
+def _outcome(future: Future[bytes]) -> tuple[list[Any], BaseException | None]:
+    """A future's results, or the error that says that its worker died. Raises any other."""
+    try:
+        error = future.exception()
+    except CancelledError:
+        error = CancelledError()
+    if isinstance(error, CancelledError) or type(error).__name__ == "FutureCancelledError":
+        raise RuntimeError("the executor dropped work that it had taken: was it, or its cluster, closed?") from error
+    if error is None:
+        return pickle.loads(future.result()), None
+    if not died(error):
+        raise error
+    return [], error
+
+
+def _losses(error: BaseException) -> int:
+    """How often a worker died: dask has tried several times before it says so."""
+    return TRIES - 1 if type(error).__name__ == "KilledWorker" else 1
