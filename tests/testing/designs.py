@@ -53,7 +53,7 @@ class Wait:
 
 def waits(load: float, seed: int) -> Wait:
     sim = queue(load, seed=seed)
-    served = [record.t_us for record in sim.trace.of_kind("respond")]
+    served = [record.t_us for record in sim.trace.of_kind("response")]
     return Wait(sum(served) / len(served) / 1000, len(sim.objects))
 
 
