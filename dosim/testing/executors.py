@@ -12,7 +12,19 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    InvalidStateError,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import suppress
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from threading import RLock
@@ -21,6 +33,9 @@ from typing import Any, Final
 #: One simulation runs at a time in a process: the clocks and the randomness that its code sees belong to the process.
 #: A dask worker with several threads waits here.
 ONE_AT_A_TIME: Final = RLock()
+_MANY: Final = 1_000_000
+#: How often to look whether a pool broke and forgot what it had taken, seconds.
+_LOOK_S: Final = 5
 _ELSEWHERE: Final = "Put it at the top level of a module and import it from there, or run it here (executor=None)."
 
 
@@ -90,11 +105,13 @@ class Crew:
 
     A ProcessPoolExecutor is renewed with its own settings; dask replaces its workers by itself; any other executor that
     broke is replaced by a pool of processes, with a warning. `close` ends the pools that were made here, and no other.
+    what: the argument that errors name. most: so many pieces of work there will be, at most (None: nobody knows).
     Making one raises TypeError when the work cannot be sent, RuntimeError when the workers die before they do anything.
     """
 
-    def __init__(self, executor: Executor, function: Callable[[Any], Any], what: str) -> None:
+    def __init__(self, executor: Executor, function: Callable[[Any], Any], what: str, most: int | None = None) -> None:
         check_executor(executor)
+        self._most = most or _MANY
         self._given = self._now = executor
         self._own: Executor | None = None
         self._named = f"{what}={_name(function)}"
@@ -132,11 +149,26 @@ class Crew:
         """Go on with a fresh pool, of so many workers (None: as many as before). Nothing may be under way."""
         if self._dask:
             return
+        if isinstance(self._now, ProcessPoolExecutor) and self.broken:
+            _end(self._now)
         self.close()
-        if type(self._now) is ProcessPoolExecutor:
-            self._now.shutdown(wait=True)  # its threads end before the next pool is forked
         self._own = self._now = self._fresh(workers or self.workers)
         self._start()
+
+    @property
+    def broken(self) -> bool:
+        """Has the executor found out that a worker died? (Of dask's, none does: it goes on.)"""
+        return bool(getattr(self._now, "_broken", False))
+
+    def settle(self, futures: Sequence[Future[bytes]], return_when: str = ALL_COMPLETED) -> None:
+        """Wait for all of them, or for one. Those that a broken pool has forgotten are failed here."""
+        while True:
+            done, left = wait(futures, timeout=_LOOK_S, return_when=return_when)
+            if not left or (done and return_when == FIRST_COMPLETED):
+                return
+            for future in left if self.broken else ():
+                with suppress(InvalidStateError):  # it was not forgotten, only late
+                    future.set_exception(BrokenExecutor("the pool broke while it took this work"))
 
     def close(self) -> None:
         """End the pool that was made here, if any."""
@@ -171,9 +203,17 @@ class Crew:
         return count if isinstance(count, int) and count > 0 else os.cpu_count() or 1
 
     def _start(self) -> None:
-        """Let one worker load the work, so that what is wrong with it is told before anything runs."""
+        """Let workers load the work, so that what is wrong with it is told before anything runs.
+
+        So all workers of a pool are there before the first point is: one that is started while another dies is
+        overlooked by the pool.
+        """
+        workers = vars(self._now)["_max_workers"] if isinstance(self._now, ProcessPoolExecutor) else 1
         try:
-            self._now.submit(load, self._packed).result()
+            loads = [self._now.submit(load, self._packed) for _ in range(min(workers, self._most))]
+            self.settle(loads)
+            for loaded in loads:
+                loaded.result()
         except BrokenExecutor:
             if self._now is self._given:  # it may have broken long ago, under other work
                 self.renew()
@@ -207,6 +247,13 @@ class Crew:
         if getattr(function, "__module__", "") == "__main__" and method != "fork" and not hasattr(main, "__file__"):
             return f"it is defined in a notebook or at a prompt, which a process started by {method!r} does not see"
         return ""
+
+
+def _end(broken: ProcessPoolExecutor) -> None:
+    """End a broken pool and its threads. It would wait for ever for a process that it started while it broke."""
+    for process in [*(vars(broken)["_processes"] or {}).values()]:
+        process.kill()
+    broken.shutdown(wait=True)
 
 
 def died(error: BaseException) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Protocol, TypeVar
@@ -64,7 +64,8 @@ def run_points(
         raise ValueError(f"chunk={chunk}: a worker needs at least one point at a time.")
     if executor is None:
         return _here(function, points, progress)
-    return _Line(Crew(executor, function, what), iter(points), progress, chunk).results()
+    most = -(-len(points) // chunk) if isinstance(points, Sized) else None
+    return _Line(Crew(executor, function, what, most), iter(points), progress, chunk).results()
 
 
 def _here(function: Callable[[P], R], points: Iterable[P], progress: Progress | None) -> Iterator[R]:
@@ -79,10 +80,11 @@ def _here(function: Callable[[P], R], points: Iterable[P], progress: Progress | 
 class _Batch:
     """Points that go to a worker together."""
 
-    def __init__(self, points: list[Any], packed: bytes, future: Future[bytes]) -> None:
+    future: Future[bytes]
+
+    def __init__(self, points: list[Any], packed: bytes) -> None:
         self.points = points
         self.packed = packed
-        self.future = future
         self.results: list[Any] | None = None
         #: How often its worker died, and whether it has to be given away anew.
         self.losses = 0
@@ -98,6 +100,8 @@ class _Line:
         self.progress = progress
         self.chunk = chunk
         self.line: deque[_Batch] = deque()
+        #: Has a worker died since the executor was made?
+        self.stale = False
 
     def results(self) -> Iterator[Any]:
         try:
@@ -125,12 +129,13 @@ class _Line:
             points = list(islice(self.points, self.chunk))
             if not points:
                 return
-            packed = self.crew.pack(points)
-            self.line.append(_Batch(points, packed, self.crew.submit(packed)))
+            batch = _Batch(points, self.crew.pack(points))
+            self._submit(batch)
+            self.line.append(batch)
 
     def _wait(self) -> None:
         """Until something is done, or lost."""
-        wait([batch.future for batch in self._open()], return_when=FIRST_COMPLETED)
+        self.crew.settle([batch.future for batch in self._open()], FIRST_COMPLETED)
         taken = [self._take(batch) for batch in self._open() if batch.future.done()]
         if not all(taken):
             self._recover()
@@ -153,7 +158,7 @@ class _Line:
     def _recover(self) -> None:
         """A worker died: run again what had no result."""
         rest = [batch for batch in self._open() if not batch.lost]
-        wait([batch.future for batch in rest])  # of a broken pool all are lost at once; dask's others go on
+        self.crew.settle([batch.future for batch in rest])  # of a broken pool all are lost at once; dask's others go on
         for batch in rest:
             self._take(batch)
         suspects = [batch for batch in self._open() if batch.losses >= TRIES - 1]
@@ -161,16 +166,24 @@ class _Line:
             self.crew.renew(workers=1)
         for batch in suspects:
             self._done(batch, [self._alone(point, batch.losses) for point in batch.points])
-        self.crew.renew()
+        self.stale = True
         for batch in self._open():
             batch.lost = False
-            batch.future = self.crew.submit(batch.packed)
+            self._submit(batch)
+
+    def _submit(self, batch: _Batch) -> None:
+        if self.stale:
+            self.crew.renew()
+            self.stale = False
+        batch.future = self.crew.submit(batch.packed)
 
     def _alone(self, point: Any, losses: int) -> Any:
         """The result of a point while nothing else is under way: if the worker dies now, nobody else can be why."""
         packed = self.crew.pack([point])
         while losses < TRIES:
-            results, error = _outcome(self.crew.submit(packed))
+            future = self.crew.submit(packed)
+            self.crew.settle([future])
+            results, error = _outcome(future)
             if error is None:
                 return results[0]
             losses += _losses(error)

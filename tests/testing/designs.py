@@ -121,6 +121,6 @@ def keeps_nothing(load: float) -> Simulation:
     return sim
 
 
-def order_of_a_set(load: float) -> str:
+def order_of_a_set(load: float) -> dict[str, str]:
     """What a set of strings iterates as: PYTHONHASHSEED decides."""
-    return "".join({"ann", "ben", "cem", "dan", "eve", "fay", "gus", "hal"})
+    return {"names": " ".join({"ann", "ben", "cem", "dan", "eve", "fay", "gus", "hal"})}

@@ -265,18 +265,16 @@ async def designs_coroutine() -> None:
 # -- workers that die
 
 
-def test_a_killed_worker_loses_nothing_but_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_killed_worker_loses_nothing_but_time(tmp_path: Path, times: int) -> None:
     """A worker killed in the middle, once or twice: the pool is made anew and the rows are those of no death."""
     whole = sweep(designs.queue, LOADS, seeds=3)
-    for times in (1, 2):
-        marks = tmp_path / str(times)
-        marks.mkdir()
-        with processes() as executor:
-            swept = sweep(designs.dies, {**LOADS, "marks": [str(marks)], "times": [times]}, seeds=3, executor=executor)
+    with processes() as executor:
+        swept = sweep(designs.dies, {**LOADS, "marks": [str(tmp_path)], "times": [times]}, seeds=3, executor=executor)
 
-        assert times == len([*marks.iterdir()])
-        assert [row["digest"] for row in whole] == [row["digest"] for row in swept]
-        assert not swept.failures
+    assert times == len([*tmp_path.iterdir()])
+    assert [row["digest"] for row in whole] == [row["digest"] for row in swept]
+    assert not swept.failures
 
 
 def test_a_point_that_kills_its_worker_every_time_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
