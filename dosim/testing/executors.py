@@ -10,6 +10,7 @@ import importlib
 import os
 import pickle
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import (
@@ -47,13 +48,19 @@ class Unloadable(Exception):
 
 
 def work(packed: bytes, points: bytes) -> bytes:
-    """Call the packed function with each point, and pack the results. Raises Unloadable, and what the function does."""
+    """Call the packed function with each point. The results, and the error that ended them or None, packed.
+
+    Raises Unloadable.
+    """
     function = _unpacked(packed)
+    results: list[Any] = []
     with ONE_AT_A_TIME:
         try:
-            return pickle.dumps([function(point) for point in pickle.loads(points)])
+            for point in pickle.loads(points):
+                results.append(function(point))  # noqa: PERF401 (those before an error are kept)
+            return pickle.dumps((results, None))
         except Exception as error:
-            raise _portable(error) from None
+            return pickle.dumps((results, _portable(error)))
 
 
 def load(packed: bytes) -> None:
@@ -71,11 +78,14 @@ def _unpacked(packed: bytes) -> Callable[[Any], Any]:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, if it can be sent as it is: one that cannot be loaded again would break a pool of processes."""
+    """The error with its traceback as a note, or, if it cannot be sent, another with its text."""
+    error.add_note("in a worker:\n" + "".join(traceback.format_exception(error)).rstrip())
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # whatever a user's class does when it is loaded
-        return RuntimeError(f"{type(error).__name__}: {error}")
+        named = RuntimeError(f"{type(error).__name__}: {error}")
+        named.add_note(error.__notes__[-1])
+        return named
     return error
 
 
@@ -160,7 +170,7 @@ class Crew:
         """Has the executor found out that a worker died? (Of dask's, none does: it goes on.)"""
         return bool(getattr(self._now, "_broken", False))
 
-    def settle(self, futures: Sequence[Future[bytes]], return_when: str = ALL_COMPLETED) -> None:
+    def settle(self, futures: Sequence[Future[Any]], return_when: str = ALL_COMPLETED) -> None:
         """Wait for all of them, or for one. Those that a broken pool has forgotten are failed here."""
         while True:
             done, left = wait(futures, timeout=_LOOK_S, return_when=return_when)

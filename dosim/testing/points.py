@@ -86,6 +86,8 @@ class _Batch:
         self.points = points
         self.packed = packed
         self.results: list[Any] | None = None
+        #: What the function raised after them.
+        self.error: BaseException | None = None
         #: How often its worker died, and whether it has to be given away anew.
         self.losses = 0
         self.lost = False
@@ -109,12 +111,14 @@ class _Line:
                 self._fill()
                 if not self.line:
                     return
-                first = self.line[0].results
-                if first is None:
+                first = self.line[0]
+                if first.results is None:
                     self._wait()
-                else:
-                    self.line.popleft()
-                    yield from first
+                    continue
+                self.line.popleft()
+                yield from first.results
+                if first.error is not None:
+                    raise first.error
         finally:
             for batch in self.line:
                 batch.future.cancel()
@@ -141,12 +145,13 @@ class _Line:
             self._recover()
 
     def _take(self, batch: _Batch) -> bool:
-        """Take what has come of a batch; False when its worker died. Raises what the function raised."""
+        """Take what has come of a batch; False when its worker died."""
         results, error = _outcome(batch.future)
-        if error is not None:
+        if error is not None and died(error):
             batch.losses += _losses(error)
             batch.lost = True
             return False
+        batch.error = error
         self._done(batch, results)
         return True
 
@@ -186,24 +191,23 @@ class _Line:
             results, error = _outcome(future)
             if error is None:
                 return results[0]
+            if not died(error):
+                raise error
             losses += _losses(error)
             self.crew.renew(workers=1)
         return WorkerDied(losses)
 
 
 def _outcome(future: Future[bytes]) -> tuple[list[Any], BaseException | None]:
-    """A future's results, or the error that says that its worker died. Raises any other."""
+    """A future's results, and the error that ended them, if any: the function's, or that its worker died."""
     try:
         error = future.exception()
     except CancelledError:
-        error = CancelledError()
-    if isinstance(error, CancelledError) or type(error).__name__ == "FutureCancelledError":
-        raise RuntimeError("the executor dropped work that it had taken: was it, or its cluster, closed?") from error
-    if error is None:
-        return pickle.loads(future.result()), None
-    if not died(error):
-        raise error
-    return [], error
+        return [], RuntimeError("the executor dropped work that it had taken: was it, or its cluster, closed?")
+    if error is not None:
+        return [], error
+    outcome: tuple[list[Any], BaseException | None] = pickle.loads(future.result())
+    return outcome
 
 
 def _losses(error: BaseException) -> int:

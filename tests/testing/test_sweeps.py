@@ -350,10 +350,10 @@ def test_points_that_are_done_are_counted(pool: ProcessPoolExecutor) -> None:
 
 def test_what_the_function_raises_is_raised(pool: ProcessPoolExecutor) -> None:
     """Results before it come first; an error that cannot be pickled comes as its text."""
-    for executor, kind in ((None, designs.Broken), (pool, RuntimeError)):
-        results = run_points(designs.raises, range(4), executor)
+    for executor, kind, chunk in ((None, designs.Broken, 1), (pool, RuntimeError, 1), (pool, RuntimeError, 3)):
+        results = run_points(designs.raises, range(4), executor, chunk=chunk)
 
-        assert 0 == next(results)
+        assert [0, 1] == [next(results), next(results)]
         with pytest.raises(kind, match="of its own"):
             list(results)
 
