@@ -42,9 +42,9 @@ def sweep_figure(
     series = _series(rows, x, y, by)
     if len(series) > len(LINES):
         raise ValueError(f"by={by!r} has {len(series)} values, and {len(LINES)} lines can be told apart: sweep fewer.")
-    heading, says = title or f"{y} over {x}", _says(sweep, rows, x, by)
+    heading, says = title or f"{y} over {x}", _says(sweep, rows, series, x, by)
     lines = wrapped([says], width)
-    head = head_in(heading, lines, width) + 0.32 * (by is not None)
+    head = head_in(heading, lines, width) + 0.4 * (by is not None)
     height = head + _BODY_IN + 0.6
     figure, theme = new_figure(width, height, dark=dark, what="sweep"), theme_of(dark)
     write_head(figure, heading, lines, theme)
@@ -52,7 +52,7 @@ def sweep_figure(
     axes = figure.add_axes((left, 0.6 / height, 1 - left - 0.25 / width, _BODY_IN / height))
     dress(axes, theme)
     places = _places(rows, x)
-    _draw(axes, series, places)
+    _draw(axes, series, places, steady=_numbers([row[x] for row in rows]))
     _label(axes, x, y, rows, places, log=log, theme=theme)
     if by is not None:
         _legend(axes, by, theme)
@@ -99,17 +99,23 @@ def _numbers(values: Any) -> bool:
     return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
-def _draw(axes: Any, series: dict[str, dict[str, list[float]]], places: dict[str, float]) -> None:
-    for (name, at), (colour, marker, line) in zip(series.items(), LINES, strict=False):
-        points = sorted((places[text], values) for text, values in at.items())
+def _draw(axes: Any, series: dict[str, dict[str, list[float]]], places: dict[str, float], *, steady: bool) -> None:
+    """Medians and ranges; `steady`: x is a number, so that a line through them says something."""
+    for number, (name, at) in enumerate(series.items()):
+        colour, marker, line = LINES[number]
+        aside = 0 if steady else (number - (len(series) - 1) / 2) * 0.08
+        points = sorted((places[text] + aside, values) for text, values in at.items())
         x = [place for place, _ in points]
         least, most = [min(values) for _, values in points], [max(values) for _, values in points]
-        if least != most:
-            axes.fill_between(x, least, most, color=colour, alpha=0.2, linewidth=0)
-        middle = [median(values) for _, values in points]
-        axes.plot(
-            x, middle, color=colour, marker=marker, linestyle=line, linewidth=1.6, markersize=5, label=name, zorder=3
-        )
+        if least != most and steady:
+            axes.fill_between(x, least, most, color=colour, alpha=0.18, linewidth=0)
+            for edge in (least, most):
+                axes.plot(x, edge, color=colour, linewidth=0.6, linestyle=line)
+        elif least != most:
+            axes.vlines(x, least, most, color=colour, linewidth=1.6, linestyle=line)
+        middle, line = [median(values) for _, values in points], line if steady else ""
+        style = {"color": colour, "marker": marker, "linestyle": line, "linewidth": 1.6, "markersize": 5}
+        axes.plot(x, middle, label=name, zorder=3, **style)
 
 
 def _label(
@@ -152,17 +158,23 @@ def _legend(axes: Any, by: str, theme: Theme) -> None:
     ).get_title().set_color(theme.ink)
 
 
-def _says(sweep: Sweep, rows: Sequence[dict[str, Any]], x: str, by: str | None) -> str:
+def _says(
+    sweep: Sweep, rows: Sequence[dict[str, Any]], series: dict[str, dict[str, list[float]]], x: str, by: str | None
+) -> str:
+    counts = sorted({len(values) for at in series.values() for values in at.values()})
     varied = [
         name
         for name in (*sweep.parameters, "seed")
         if name not in (x, by) and len({said(row[name]) for row in rows}) > 1
     ]
-    said_of = f"The median of {counted(len(rows), 'run')}"
+    runs = (
+        counted(counts[-1], "run") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} runs" if counts else "no run"
+    )
+    says = f"Each point is the median of {runs}" if counts != [1] else "Each point is one run"
     if varied:
-        said_of += f"; the band is from the least to the greatest over {' and '.join(varied)}"
+        says += f", which differ in {' and '.join(varied)}; around it, from the least to the greatest"
     left = len(sweep.rows) - len(rows)
-    return f"{said_of}." + (f" {left} without this measurement are left out." if left else "")
+    return f"{says}." + (f" {counted(left, 'run')} without this measurement left out." if left else "")
 
 
 def _alt(series: dict[str, dict[str, list[float]]]) -> str:
