@@ -150,6 +150,4 @@ def _module_of(path: Path) -> ModuleType:
 
 
 def _version() -> str:
-    from dosim import __version__
-
-    return __version__
+    return str(vars(importlib.import_module("dosim"))["__version__"])
