@@ -28,12 +28,12 @@ def no_unconfirmed_output(source: object) -> None:
 
     Why people get it wrong: `await put()` is read as "it is on disk". It returns at once; the write is confirmed some
     milliseconds after its turn, and until then the output gate holds every answer, call and frame of the object. So
-    not awaiting a put loses nothing either. The gate is not there where you step around it: with `allowUnconfirmed`
-    you ask for that, and inside an asynchronous `storage.transaction` a fetch leaves while the writes before it are
+    not awaiting a put loses nothing either. The gate is not there where you step around it: inside an asynchronous `storage.transaction` a fetch leaves while the writes before it are
     still undecided: the card is charged, then the machine is gone, or the transaction rolls back, and nothing says so.
     Write first, let the turn end, then call.
-    Source: durable-objects/api/storage-api (`allowUnconfirmed`), blog.cloudflare.com "Durable Objects: Easy, Fast,
-    Correct: Choose three". Seen in the field: what a flush costs, and whose it is (DEMAND 7).
+    Source: blog.cloudflare.com "Durable Objects: Easy, Fast, Correct: Choose three". The platform's option
+    `allowUnconfirmed` asks for an output that does not wait; dosim has every output wait. Seen in the field: what may
+    leave when is derived by argument, and two documents had to explain it again (cloudflare-docs#2084, #2680).
 
     source: a simulation or a trace. Checks every call, answer and frame that an object sent after a write, whether or
     not a crash came in between; the story says if one did. Raises InvariantViolated with the write and the output.

@@ -18,7 +18,7 @@ def one_instance_per_id(source: object) -> None:
     lives and not a process. The platform checks uniqueness when an event starts and when storage is accessed; an old
     instance that touches no storage may run on unnoticed for a moment, so what it does outside is not covered.
     Source: durable-objects/platform/known-issues ("Global uniqueness"). Seen in the field: attributes that were
-    thought to last (DEMAND 1, "hibernation and eviction cannot be rehearsed").
+    thought to last, and were found out in production (cloudflare/workerd#904).
 
     source: a simulation or a trace. Raises InvariantViolated with both lives.
     """
@@ -51,7 +51,8 @@ def turns_never_overlap(source: object) -> None:
     world outside (a fetch, an RPC, a timer) other requests get in, so two handlers interleave; storage awaits let
     nobody in. And it is more than some expect: between two awaits no lock is needed, and 5 s of CPU work hold everybody
     up for 5 s. This invariant is the promise that is kept; what breaks between the awaits is for `linearizable`.
-    Source: durable-objects/reference/in-memory-state, and the rules recorded from workerd (the unit is the turn). Seen in the field: published accounts of what may interleave contradict each other (DEMAND 5).
+    Source: durable-objects/reference/in-memory-state, and what was recorded from workerd: the unit is the turn. Seen
+    in the field: nobody agrees what may interleave (workers-sdk#14061 says that socket handlers do).
 
     source: a simulation or a trace. Raises InvariantViolated with the two turns. Only turns that take CPU time
     (`dosim.cpu`) have a length; Workers run requests side by side and are not looked at.

@@ -1,4 +1,4 @@
-"""`InvariantViolated`, and what every invariant's story has in common: who, when, which request, how to come here again."""
+"""`InvariantViolated`, and what every invariant's story has in common: who, when, which request, and the replay."""
 
 from __future__ import annotations
 
