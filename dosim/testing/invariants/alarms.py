@@ -104,10 +104,12 @@ def _run_alarms(fork: Simulation, label: str, since: int, times: int) -> bool:
     """Run on until so many runs of the object's alarm have ended; False when that does not happen."""
     deadline_us = fork.now.us + times * ALARM_LIMIT_US
     while _ended(fork, label, since) < times:
-        if fork.now.us > deadline_us:
+        if fork.step():
+            continue
+        due_us = max((int(str(raw[6][0])) for raw in of_kinds(fork.trace, "alarm_set") if raw[3] == label), default=0)
+        if fork.now.us > deadline_us or fork.objects[label].alarm_us is None:
             return False
-        if not fork.step():
-            fork.run(for_="1ms")
+        fork.run(until=f"{max(due_us, fork.now.us + 1)}us")
     return True
 
 

@@ -22,8 +22,8 @@ def fifo_per_stub(source: object) -> None:
     the first await that lets others in the second may finish first. And "left" is not "was written down": a `fetch`
     leaves before the RPCs of the same turn.
     Source: durable-objects/api/stub ("E-order semantics", "no ordering guarantees between different stubs"). Seen in
-    the field: the official test pool reorders RPC calls where production does not (workers-sdk#13433), and code that keeps
-    a stub after it broke (tldraw/tldraw#5409).
+    the field: the official test pool reorders RPC calls where production does not (workers-sdk#13433), and code that
+    keeps a stub after it broke (tldraw/tldraw#5409).
 
     source: a simulation or a trace. Raises InvariantViolated with the two calls that changed places. Calls that were
     lost on their way are left out; one that was sent again counts from the last time it left.
@@ -96,8 +96,8 @@ def _check_order(source: object, trace: Trace, stub: object, calls: list[_Way], 
             source,
             "fifo_per_stub",
             f"through one stub of {first.left[3]} (stub {stub}) {names} {told(trace, sent[4])} left at {at(sent[0])}"
-            f" and {names} {told(trace, then[4])} at {at(then[0])}, but the second arrived first: at {at(other[0])}, the"
-            f" other one at {at(one[0])}.",
+            f" and {names} {told(trace, then[4])} at {at(then[0])}, but the second arrived first: at {at(other[0])},"
+            f" the other one at {at(one[0])}.",
             at_us=other[0],
             request=then[4],
         )

@@ -28,9 +28,9 @@ def no_unconfirmed_output(source: object) -> None:
 
     Why people get it wrong: `await put()` is read as "it is on disk". It returns at once; the write is confirmed some
     milliseconds after its turn, and until then the output gate holds every answer, call and frame of the object. So
-    not awaiting a put loses nothing either. The gate is not there where you step around it: inside an asynchronous `storage.transaction` a fetch leaves while the writes before it are
-    still undecided: the card is charged, then the machine is gone, or the transaction rolls back, and nothing says so.
-    Write first, let the turn end, then call.
+    not awaiting a put loses nothing either. The gate is not there where you step around it: inside an asynchronous
+    `storage.transaction` a fetch leaves while the writes before it are still undecided. The card is charged, then the
+    machine is gone or the transaction rolls back, and nothing says so. Write first, let the turn end, then call.
     Source: blog.cloudflare.com "Durable Objects: Easy, Fast, Correct: Choose three". The platform's option
     `allowUnconfirmed` asks for an output that does not wait; dosim has every output wait. Seen in the field: what may
     leave when is derived by argument, and two documents had to explain it again (cloudflare-docs#2084, #2680).
