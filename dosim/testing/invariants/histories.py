@@ -41,7 +41,7 @@ class Operation:
         asked = f"{self.name}({', '.join(cut(repr(argument), 40) for argument in self.arguments)})"
         if self.known:
             return f"{asked} -> {cut(repr(self.result), 40)}"
-        return f"{asked} -> ? (it failed)" if self.error else f"{asked} -> ? (no answer)"
+        return f"{asked} -> ? (it failed)" if self.error else f"{asked} -> ? (no answer yet)"
 
 
 class History:

@@ -54,7 +54,7 @@ def linearizable(history: History | Iterable[Operation], model: Model | None = N
 
 @dataclass(frozen=True, slots=True)
 class _Stuck:
-    """The longest order that was found, the state after it, and what could have come next."""
+    """The order that explains the most answers, the state after it, and what could have come next."""
 
     done: tuple[Operation, ...]
     state: Any
@@ -74,15 +74,15 @@ def _end(operation: Operation) -> tuple[int, int]:
 def _search(operations: list[Operation], machine: Model) -> _Stuck | None:
     """None when some order explains the history; else how far one came."""
     ops = sorted(operations, key=_begin)
-    begins, ends = [_begin(op) for op in ops], [_end(op) for op in ops]
+    times = _Times(ops)
     known = sum(1 << index for index, op in enumerate(ops) if op.known)
     state = machine.initial
     tried: set[tuple[int, Any]] = set()
     #: The order so far: (operation, state before it, candidates that are left there).
     path: list[tuple[int, Any, list[int]]] = []
     done = 0
-    left = _candidates(done, begins, ends)
-    best = _Stuck((), state, tuple(ops[index] for index in left))
+    left = times.next_after(done)
+    furthest, best = (0, 0), _Stuck((), state, tuple(ops[index] for index in left))
     while done & known != known:
         if not left:
             if not path:
@@ -99,24 +99,44 @@ def _search(operations: list[Operation], machine: Model) -> _Stuck | None:
         tried.add((done | 1 << index, after))
         path.append((index, state, left))
         done, state = done | 1 << index, after
-        left = _candidates(done, begins, ends)
-        if len(path) > len(best.done):
+        left = times.next_after(done)
+        reached = (done & known).bit_count(), -len(path)
+        if reached > furthest:
             order = tuple(ops[step] for step, _, _ in path)
-            best = _Stuck(order, state, tuple(ops[step] for step in left))
+            furthest, best = reached, _Stuck(order, state, tuple(ops[step] for step in left))
     return None
 
 
-def _candidates(done: int, begins: list[tuple[int, int]], ends: list[tuple[int, int]]) -> list[int]:
-    """What may happen next: nothing that is still to come returned before it was invoked."""
-    found: list[int] = []
-    first_end = (NO_LIMIT, 1)
-    for index, begin in enumerate(begins):
-        if begin > first_end:
-            break
-        if not done >> index & 1:
-            found.append(index)
-            first_end = min(first_end, ends[index])
-    return found
+class _Times:
+    """When operations, in order of their beginnings, began and ended."""
+
+    def __init__(self, ops: list[Operation]) -> None:
+        self._begins = [_begin(op) for op in ops]
+        self._ends = [_end(op) for op in ops]
+        #: For one without an answer: the one just like it that began before, which may as well go first.
+        self._twins: list[int | None] = [None] * len(ops)
+        for index, op in enumerate(ops):
+            for before in range(index - 1, -1, -1):
+                other = ops[before]
+                alike = (other.name, other.arguments) == (op.name, op.arguments)
+                if alike and not op.known and not other.known:
+                    self._twins[index] = before
+                    break
+
+    def next_after(self, done: int) -> list[int]:
+        """What may happen next: nothing that is still to come returned before it was invoked. Soonest ended first."""
+        found: list[int] = []
+        first_end = (NO_LIMIT, 1)
+        for index, begin in enumerate(self._begins):
+            if begin > first_end:
+                break
+            if done >> index & 1:
+                continue
+            twin = self._twins[index]
+            if twin is None or done >> twin & 1:
+                found.append(index)
+                first_end = min(first_end, self._ends[index])
+        return sorted(found, key=self._ends.__getitem__)
 
 
 def _prefix(operations: list[Operation], count: int) -> list[Operation]:

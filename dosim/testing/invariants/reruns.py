@@ -68,6 +68,8 @@ class Rerun:
         answers = test() if make is None else test(make())
         if inspect.isawaitable(answers):
             if not self._simulations:
+                if inspect.iscoroutine(answers):
+                    answers.close()
                 raise ValueError(f"{test!r} made no simulation that could run it: make one in it, or give make=.")
             answers = self._simulations[-1].run(answers)
         return answers
