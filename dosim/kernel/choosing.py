@@ -10,7 +10,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dosim.kernel.loop import NO_LIMIT, Handle, Loop, Stuck, _fire, _run_timer
+from dosim.kernel.loop import NO_LIMIT, SCOPE, Handle, Loop, Stuck, _fire, _run_timer
 from dosim.kernel.tasks import Task
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class Sight(Protocol):
     """What an event is to whoever decides."""
 
     @property
-    def lane(self) -> object:
-        """Events of one lane (the same object) never overtake each other. None: nothing overtakes this event."""
+    def lane(self) -> tuple[str, int] | None:
+        """Events of one lane never overtake each other. None: nothing overtakes this event."""
 
     def thread(self) -> str:
         """The request that it belongs to, for a policy."""
@@ -33,7 +33,11 @@ class Sight(Protocol):
 
 
 class Endless(RuntimeError):
-    """A run under exploration handled more events than it may: it goes round for ever, or its budget is too small."""
+    """A run under exploration did more than it may: it goes round for ever, or its budget is too small."""
+
+
+class Unwound(BaseException):
+    """Ends code that goes round within one event: no `except Exception` of it holds this back."""
 
 
 class ChoosingLoop(Loop):
@@ -48,6 +52,9 @@ class ChoosingLoop(Loop):
         self.before: Callable[[Callable[[Any], object], Any], None]
         #: Called with the kind of a decision, its choice and a sentence.
         self.told: Callable[[str, int, str], None]
+        #: Callbacks run and records made since the last event began.
+        self._steps = 0
+        self._endless: Endless | None = None
 
     def run_slice(
         self, done: Callable[[], bool], *, until_us: int = NO_LIMIT, budget: int = NO_LIMIT, drain: bool = False
@@ -59,6 +66,9 @@ class ChoosingLoop(Loop):
             while ready or ends:
                 while ready:
                     callback, args, context = self._next_ready()
+                    self._steps += 1
+                    if self._steps > self.chooser.most_events:
+                        raise self._endless or self._round_for_ever(context.get(SCOPE))
                     if callback is not None:
                         try:
                             context.run(callback, *args)
@@ -68,6 +78,8 @@ class ChoosingLoop(Loop):
                             self.on_error(error, context)
                 if ends:
                     ends.pop(0)()
+            if self._endless is not None:
+                raise self._endless
             if done():
                 return True
             if left <= 0:
@@ -89,6 +101,7 @@ class ChoosingLoop(Loop):
             self.now_us = when
             self.cpu_us = 0
             left -= 1
+            self._steps = 0
             self._count(when)
             self.before(fn, arg)
             fn(arg)
@@ -101,6 +114,22 @@ class ChoosingLoop(Loop):
                 f"the run did not end within {self.chooser.most_events} events, at t={when / 1e6:.6f}s of simulated"
                 " time: something goes round for ever, or give explore(..., most_events=) more."
             )
+
+    def step(self) -> None:
+        """Code of this event did something that leaves a record. Raises Unwound when it does so for ever."""
+        self._steps += 1
+        if self._steps > self.chooser.most_events and self._endless is None:
+            self._endless = self._round_for_ever(SCOPE.get())
+            raise Unwound
+
+    def _round_for_ever(self, scope: Any) -> Endless:
+        """The code of one event never comes to its end."""
+        call = getattr(scope, "call", None)
+        who = "the test itself" if scope is None else scope.owner.label + (f", in {call!r}," if call else "")
+        return Endless(
+            f"{who} took more than {self.chooser.most_events} steps within one event, at t={self.now_us / 1e6:.6f}s of"
+            " simulated time: it goes round without ever waiting for anything, so time stands still for it."
+        )
 
     @staticmethod
     def _drop_cancelled(queue: list[_Entry]) -> None:
@@ -151,6 +180,7 @@ class ChoosingLoop(Loop):
     ) -> list[tuple[_Entry, list[_Entry]]]:
         """Take what else is due now, up to what nothing overtakes; the first of each lane becomes a candidate."""
         passed: list[tuple[_Entry, list[_Entry]]] = []
+        lanes = {candidates[0][2].lane}
         while True:
             heads = [home for home in (source, others) if home and home[0][0] == when]
             if not heads:
@@ -164,9 +194,10 @@ class ChoosingLoop(Loop):
             if sight.lane is None:
                 passed.append((entry, home))
                 return passed
-            if any(sight.lane is known.lane for _, _, known in candidates):
+            if sight.lane in lanes:
                 passed.append((entry, home))
             else:
+                lanes.add(sight.lane)
                 candidates.append((entry, home, sight))
 
     def _next_ready(self) -> Handle:
