@@ -34,7 +34,7 @@ class Failure:
     shrink_runs: int = 0
 
     @property
-    def error(self) -> Exception:
+    def error(self) -> BaseException:
         """What the test raised."""
         assert self.outcome.error is not None
         return self.outcome.error
@@ -102,10 +102,10 @@ class Failure:
         if self.subject.reference:
             lines.append(f"replay: dosim replay {shlex.quote(self.token)}")
         seed = self.simulation.seed if self.simulation is not None else 0
-        lines.append(f'or: Simulation(..., seed={seed!r}, schedule="{self.schedule}")')
+        lines.append(f'or in the test: Simulation(..., seed={seed!r}, schedule="{self.schedule}")')
         return lines
 
-    def told_error(self) -> Exception:
+    def told_error(self) -> BaseException:
         """The error, with the story as a note, and the token as its `token`."""
         try:
             error = copy.copy(self.error)
