@@ -111,7 +111,7 @@ class ChoosingLoop(Loop):
         self.events += 1
         if self.events > self.chooser.most_events:
             raise Endless(
-                f"the run did not end within {self.chooser.most_events} events, at t={when / 1e6:.6f}s of simulated"
+                f"the run did not end within {self.chooser.most_events:,} events, at t={when / 1e6:.6f}s of simulated"
                 " time: something goes round for ever, or give explore(..., most_events=) more."
             )
 
@@ -127,7 +127,7 @@ class ChoosingLoop(Loop):
         call = getattr(scope, "call", None)
         who = "the test itself" if scope is None else scope.owner.label + (f", in {call!r}," if call else "")
         return Endless(
-            f"{who} took more than {self.chooser.most_events} steps within one event, at t={self.now_us / 1e6:.6f}s of"
+            f"{who} took more than {self.chooser.most_events:,} steps within one event, at t={self.now_us / 1e6:.6f}s of"
             " simulated time: it goes round without ever waiting for anything, so time stands still for it."
         )
 

@@ -148,10 +148,14 @@ def plain_run(subject: Subject, most_events: int = MOST_EVENTS) -> Outcome:
     """The run without any deviation. Raises BadTest when it is endless, or another one the second time."""
     first = subject.run(Chooser(most_events=most_events))
     if isinstance(first.error, Endless):
-        notes = "; ".join(getattr(first.error, "__notes__", ()))
-        raise BadTest(f"{subject.name}: {first.error} ({notes})") from first.error
-    if not first.simulations and first.error is None:
-        raise BadTest(f"{subject.name} made no Simulation, so there is nothing to explore in it.")
+        raise BadTest(f"{subject.name}: {first.error}") from first.error
+    if first.error is None and not any(sim.world.chooser is first.chooser for sim in first.simulations):
+        raise BadTest(
+            f"{subject.name} made no Simulation, so there is nothing to explore in it."
+            if not first.simulations
+            else f"{subject.name} gives its Simulation a schedule of its own, so nothing is left to explore: leave"
+            " schedule= out."
+        )
     again = subject.run(Chooser(most_events=most_events))
     if (first.signature, first.digest) != (again.signature, again.digest):
         raise BadTest(different(subject, first, again))

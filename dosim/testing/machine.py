@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from hypothesis import stateful
 from hypothesis import strategies as st
 
+from dosim.kernel.chooser import MOST_EVENTS, Chooser
 from dosim.simulation import Simulation
 from dosim.simulation.objects import ObjectView
 from dosim.testing.invariants.violations import Invariant
@@ -75,6 +76,8 @@ class ObjectMachine(stateful.RuleBasedStateMachine):
     #: What may happen to objects that are in memory.
     strikes: ClassVar[Sequence[str]] = STRIKES
     promises: ClassVar[Sequence[Invariant]] = ()
+    #: A world that handles more events is ended as endless.
+    most_events: ClassVar[int] = MOST_EVENTS
 
     sim: Simulation
 
@@ -83,7 +86,7 @@ class ObjectMachine(stateful.RuleBasedStateMachine):
         for strike in self.strikes:
             if strike not in STRIKES:
                 raise ValueError(f"strikes has {strike!r}, which is none: use {', '.join(STRIKES)}.")
-        options = {"show_output": False, **self.options}
+        options = {"show_output": False, "schedule": Chooser(most_events=self.most_events), **self.options}
         if self.project is not None:
             self.sim = Simulation.from_project(self.project, **options)
         else:
