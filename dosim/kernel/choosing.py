@@ -64,18 +64,7 @@ class ChoosingLoop(Loop):
         left = budget
         while True:
             while ready or ends:
-                while ready:
-                    callback, args, context = self._next_ready()
-                    self._steps += 1
-                    if self._steps > self.chooser.most_events:
-                        raise self._endless or self._round_for_ever(context.get(SCOPE))
-                    if callback is not None:
-                        try:
-                            context.run(callback, *args)
-                        except KeyboardInterrupt:
-                            raise
-                        except BaseException as error:
-                            self.on_error(error, context)
+                self._run_ready()
                 if ends:
                     ends.pop(0)()
             if self._endless is not None:
@@ -106,6 +95,21 @@ class ChoosingLoop(Loop):
             self.before(fn, arg)
             fn(arg)
 
+    def _run_ready(self) -> None:
+        """Run the microtasks. Raises Endless when they make each other for ever."""
+        while self._ready:
+            callback, args, context = self._next_ready()
+            self._steps += 1
+            if self._steps > self.chooser.most_events:
+                raise self._endless or self._round_for_ever(context.get(SCOPE))
+            if callback is not None:
+                try:
+                    context.run(callback, *args)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    self.on_error(error, context)
+
     def _count(self, when: int) -> None:
         """One more event. Raises Endless when that is one too many."""
         self.events += 1
@@ -127,8 +131,8 @@ class ChoosingLoop(Loop):
         call = getattr(scope, "call", None)
         who = "the test itself" if scope is None else scope.owner.label + (f", in {call!r}," if call else "")
         return Endless(
-            f"{who} took more than {self.chooser.most_events:,} steps within one event, at t={self.now_us / 1e6:.6f}s of"
-            " simulated time: it goes round without ever waiting for anything, so time stands still for it."
+            f"{who} took more than {self.chooser.most_events:,} steps within one event, at t={self.now_us / 1e6:.6f}s"
+            " of simulated time: it goes round without ever waiting for anything, so time stands still for it."
         )
 
     @staticmethod
