@@ -226,5 +226,10 @@ class ChoosingLoop(Loop):
             return ready.popleft()
         handle = ready[places[choice]]
         del ready[places[choice]]
-        self.told("ready", choice, f"{names[choice]} runs before {names[0]}")
+        self.told("ready", choice, f"{_said(tasks[choice])} runs before {_said(tasks[0])}, which was ready first")
         return handle
+
+
+def _said(task: Task[Any]) -> str:
+    """A task as people know it: its name, and the coroutine that it runs."""
+    return f"{task.get_name()} ({getattr(task.get_coro(), '__name__', 'an awaitable')})"

@@ -109,7 +109,7 @@ class EventSight:
         if self.alarm is not None:
             return f"the alarm of {self.alarm.host.label}"
         if isinstance(self._owner, WebSocketEnd):
-            return f"a frame for {self._owner.label}"
+            return f"a frame for {self._owner.label} on socket {self._owner.number}"
         return _OWN.get(name, "its turn ends")
 
 
@@ -221,7 +221,8 @@ class Choices(Faults):
         choice = self._chooser.choose("delay", _DELAYS, (end.label,))
         if not choice:
             return 0
-        text = f"a frame from {end.label} to {end.peer.label} takes {name_of('delay', choice)} longer"
+        way = f"from {end.label} to {end.peer.label} on socket {end.number}"
+        text = f"a frame {way} takes {name_of('delay', choice)} longer"
         self.told("delay", choice, text)
         return _PATIENCE_US[choice - 1]
 

@@ -73,7 +73,7 @@ class Failure:
         if self.deviations:
             parts += ["", "Unlike a plain run:"]
             parts += [f"  {number}. {deviation}" for number, deviation in enumerate(self.deviations, 1)]
-        if self.simulation is not None:
+        if self.simulation is not None and len(self.simulation.trace):
             parts += ["", lanes(self.simulation.trace)]
         return "\n".join([*parts, "", *self._again()])
 

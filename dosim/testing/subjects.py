@@ -81,8 +81,12 @@ class Outcome:
 
     @property
     def digest(self) -> str:
-        """Of all its traces."""
-        return "+".join(simulation.trace.digest for simulation in self.simulations)
+        """Of all its traces; of one that keeps no records, how many there were."""
+        traces = [simulation.trace for simulation in self.simulations]
+        return "+".join(
+            trace.digest if trace.retention == "full" else f"{trace.count} records until {simulation.world.loop.now_us}"
+            for simulation, trace in zip(self.simulations, traces, strict=True)
+        )
 
 
 class Subject:
