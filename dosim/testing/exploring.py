@@ -16,7 +16,7 @@ from dosim.testing.failures import Failure
 from dosim.testing.points import Progress, WorkerDied, run_points
 from dosim.testing.searching import STRATEGIES, Plan, Search
 from dosim.testing.shrinking import Shrinker
-from dosim.testing.subjects import BadTest, Outcome, Subject, allowed, checked_faults, checked_orders
+from dosim.testing.subjects import BadTest, Outcome, Subject, allowed, checked_faults, checked_orders, quiet
 from dosim.testing.tokens import subject_at
 from dosim.trace.compare import diff
 from dosim.trace.words import counted
@@ -88,6 +88,7 @@ class Exploration:
         return f"<pre>{escape(self.text)}</pre>"
 
 
+@quiet()
 def explore(
     test: Any,
     *,

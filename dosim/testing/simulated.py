@@ -13,7 +13,7 @@ from dosim.simulation import Simulation
 from dosim.testing.exploring import plain_run
 from dosim.testing.failures import Failure
 from dosim.testing.invariants.violations import Invariant
-from dosim.testing.subjects import BadTest, Subject, reference_of
+from dosim.testing.subjects import BadTest, Subject, quiet, reference_of
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st
@@ -99,11 +99,15 @@ def _decorated(
 
     def runs(*args: Any, schedule: Schedule, faults: Schedule, **kwargs: Any) -> None:
         once = subject.with_function(functools.partial(body, *args, **kwargs))
-        outcome = once.run(Chooser(schedule | faults))
-        if outcome.rejected:
+        with quiet():
+            outcome = once.run(Chooser(schedule | faults))
+            rejected = outcome.rejected
+            error = None if outcome.error is None else Failure(once, outcome, first=outcome.schedule).told_error()
+            del outcome
+        if rejected:
             reject()
-        if outcome.error is not None:
-            raise Failure(once, outcome, first=outcome.schedule).told_error()
+        if error is not None:
+            raise error
 
     _disguise(runs, test, rest)
     schedule, plan = _strategies(subject)

@@ -9,7 +9,8 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,14 @@ EVERY_ORDER = tuple(ORDERS)
 
 class BadTest(Exception):
     """The test itself cannot be explored: it fails without any deviation, differs from run to run, never ends."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings: a fault leaves calls that nobody awaits, run after run. Around what drops the runs, too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def checked_faults(faults: object) -> tuple[str, ...]:
@@ -154,8 +163,7 @@ class Subject:
         exploring.append(chooser)
         making.append(made.append)
         try:
-            with counting() as marks, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with counting() as marks, quiet():
                 error = self._error()
         finally:
             making.remove(made.append)
