@@ -188,7 +188,7 @@ def mixed(schedule: Any = None, *, network: Any = None, **options: Any) -> Simul
     front = sim.env.DESK.getByName("front")
     calls += [front.ask("a"), front.block(), front.ask("b"), front.wake(), sim.env.DESK.getByName("front").note("c")]
     for handshake in sockets:
-        if handshake.done() and handshake.exception() is None:
+        if handshake.done() and handshake.exception() is None and handshake.result().closed is None:
             for text in "pq":
                 handshake.result().send(text)
     sim.run(until="3m")
