@@ -62,7 +62,7 @@ def sweep(
 
     The scenario must follow from its arguments: the module `random` is seeded for it; numpy's generators, the real
     clock and files are not. A set of strings iterates in an order that PYTHONHASHSEED decides: workers that do not
-    share it are told of below the table. A worker that dies costs time only: its points run again.
+    share it are told of above the table. A worker that dies costs time only: its points run again.
     Raises ValueError or TypeError that name the argument, before anything runs; PointFailed.
     """
     points, columns = _points(scenario, grid, seeds)
