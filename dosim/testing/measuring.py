@@ -15,8 +15,8 @@ from hashlib import sha256
 from inspect import isawaitable
 from typing import Any, Final
 
+from dosim.kernel.making import making
 from dosim.simulation import Simulation
-from dosim.simulation.journal import making
 from dosim.trace import Trace
 
 #: Columns that every row has besides the parameters and what was measured.
