@@ -337,7 +337,7 @@ def _token(scenario: object, point: Point, found: str) -> str:
     call = f"{name}({', '.join(f'{key}={said(value)}' for key, value in given.items())})"
     reached = module != "__main__" and outer.isidentifier() and "<locals>" not in name
     call = f"from {module} import {outer}; {call}" if reached else call
-    return f"{call}  # {found}" if found else call
+    return f"{call}  # dosim replay {shlex.quote(found)}" if found else call
 
 
 def _failed(scenario: object, point: Point, one: Measured) -> PointFailed:
