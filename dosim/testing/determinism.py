@@ -27,7 +27,7 @@ _ORDINALS: Final = ("first", "second", "third", "fourth", "fifth")
 
 LEFT_BEHIND: Final = (
     "something that one run leaves to the next: a module global, a class attribute, a cache, a mutable default"
-    " argument, an environment variable"
+    " argument, an object that was made once for all runs (a test's parameter), an environment variable"
 )
 ADDRESSES: Final = (
     "addresses (id(), the order of a set of objects that are hashed by theirs), or something outside the simulation (a"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,7 +107,8 @@ def _versions(first: Run, second: Run, found: Difference) -> list[str]:
 
 def _both(first: Run, second: Run, one: str, other: str) -> list[str]:
     """Both versions, a line each; of long texts what is around their first difference."""
-    at = len(os.path.commonprefix((one, other)))
+    pairs = enumerate(zip(one, other, strict=False))
+    at = next((at for at, (mine, its) in pairs if mine != its), min(len(one), len(other)))
     if at > _LONGEST - 40:
         one, other = (f"{text[:_HEAD]} … {text[at - 20 :]}" for text in (one, other))
     return [f"  {run.how}: {cut(text, _LONGEST)}" for run, text in ((first, one), (second, other))]
