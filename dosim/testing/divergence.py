@@ -107,8 +107,7 @@ def _versions(first: Run, second: Run, found: Difference) -> list[str]:
 
 def _both(first: Run, second: Run, one: str, other: str) -> list[str]:
     """Both versions, a line each; of long texts what is around their first difference."""
-    pairs = enumerate(zip(one, other, strict=False))
-    at = next((at for at, (mine, its) in pairs if mine != its), min(len(one), len(other)))
+    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     if at > _LONGEST - 40:
         one, other = (f"{text[:_HEAD]} … {text[at - 20 :]}" for text in (one, other))
     return [f"  {run.how}: {cut(text, _LONGEST)}" for run, text in ((first, one), (second, other))]
