@@ -1,7 +1,8 @@
 """`dosim new | run | bill | explore | replay | explain | conformance`: the command line.
 
-Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs, a test broke); 2 an argument that cannot be,
-told in one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text in a pipe.
+Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs, a test broke); 2 an argument that
+cannot be, told in one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text
+in a pipe.
 """
 
 from __future__ import annotations
