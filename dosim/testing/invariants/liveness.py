@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
+from dosim.kernel.chooser import FAULTS
 from dosim.kernel.durations import duration_us
 from dosim.simulation import Simulation
-from dosim.testing.invariants.violations import Invariant, at, kept_trace, named, of_kinds, violated
+from dosim.testing.invariants.violations import Invariant, at, kept_trace, named, of_kinds, plainly, violated
+from dosim.trace.records import RawRecord
 from dosim.trace.words import last_line, stretch
 from dosim.web.errors import JsException
 
@@ -35,7 +37,8 @@ def eventually(condition: Callable[[Any], Any], within: object = "1m") -> Invari
 
     condition: a function of the simulation, async or not, that says whether it holds; it may ask objects and clients.
     One that raises a platform's error (JsException, AbortError, a lost connection) does not hold yet. within: from the
-    last fault on, or the undoing of one; without any, from now. The simulation is run on as far as needed. Of a trace
+    last fault on, or the undoing of one; without any, from now. The simulation is run on as far as needed, plainly: no
+    schedule or exploration brings another fault meanwhile. Of a trace
     the end is looked at, with the trace as argument. Returns a function that raises InvariantViolated with the last
     fault and what is under way. Raises TypeError or ValueError that name the argument.
     """
@@ -51,23 +54,29 @@ def eventually(condition: Callable[[Any], Any], within: object = "1m") -> Invari
             if not condition(trace):
                 raise violated(source, name, "it does not hold where the trace ends.")
             return
-        faults = list(of_kinds(trace, "fault"))
+        faults = list(filter(_is_fault, of_kinds(trace, "fault", "choice")))
         now_us = source.now.us
         since_us = faults[-1][0] if faults else now_us
         deadline_us = max(now_us, since_us + within_us)
         trouble = ""
-        for look in range(_LOOKS + 1):
-            moment_us = now_us + (deadline_us - now_us) * look // _LOOKS
-            if moment_us > source.now.us:
-                source.run(until=f"{moment_us}us")
-            holds, trouble = _holds(source, condition)
-            if holds:
-                return
+        with plainly(source):
+            for look in range(_LOOKS + 1):
+                moment_us = now_us + (deadline_us - now_us) * look // _LOOKS
+                if moment_us > source.now.us:
+                    source.run(until=f"{moment_us}us")
+                holds, trouble = _holds(source, condition)
+                if holds:
+                    return
         story = _last_fault(faults) + f" At {at(source.now.us)}, {stretch(source.now.us - since_us)} later, it still"
         story += f" does not hold{trouble}. " + _under_way(source)
         raise violated(source, name, story, at_us=source.now.us)
 
     return named(check, name, eventually.__doc__)
+
+
+def _is_fault(raw: RawRecord) -> bool:
+    """Whether a record is of a fault: of a verb, or of one that a schedule brought; orders and delays are none."""
+    return raw[2] == "fault" or str(raw[6][0]).partition("=")[0].rstrip("0123456789") in FAULTS
 
 
 def _holds(sim: Simulation, condition: Callable[[Any], Any]) -> tuple[bool, str]:
@@ -85,8 +94,10 @@ def _last_fault(faults: list[Any]) -> str:
     """The last fault, and those that nobody has undone."""
     if not faults:
         return "There was no fault."
-    t_us, _, _, _, _, _, (verb, what) = faults[-1]
-    said = f"The last fault, {verb}{f' of {what}' if what else ''}, was at {at(t_us)}."
+    t_us, _, kind, _, _, _, (verb, what) = faults[-1]
+    said = (
+        f"The last fault, {what if kind == 'choice' else f'{verb} of {what}'.removesuffix(' of ')}, was at {at(t_us)}."
+    )
     standing = []
     for number, fault in enumerate(faults):
         undo = _UNDONE_BY.get(fault[6][0])
