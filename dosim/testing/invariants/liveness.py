@@ -9,6 +9,7 @@ from typing import Any, Final
 from dosim.kernel.chooser import FAULTS
 from dosim.kernel.durations import duration_us
 from dosim.simulation import Simulation
+from dosim.simulation.errors import Deadlock
 from dosim.testing.invariants.violations import Invariant, at, kept_trace, named, of_kinds, plainly, violated
 from dosim.trace.records import RawRecord
 from dosim.trace.words import last_line, stretch
@@ -36,11 +37,11 @@ def eventually(condition: Callable[[Any], Any], within: object = "1m") -> Invari
     stops after a restart (cloudflare/agents#1119).
 
     condition: a function of the simulation, async or not, that says whether it holds; it may ask objects and clients.
-    One that raises a platform's error (JsException, AbortError, a lost connection) does not hold yet. within: from the
-    last fault on, or the undoing of one; without any, from now. The simulation is run on as far as needed, plainly: no
-    schedule or exploration brings another fault meanwhile. Of a trace
-    the end is looked at, with the trace as argument. Returns a function that raises InvariantViolated with the last
-    fault and what is under way. Raises TypeError or ValueError that name the argument.
+    One that raises a platform's error (JsException, AbortError, a lost connection) or never ends does not hold yet.
+    within: from the last fault on, or the undoing of one; without any, from now. The simulation is run on as far as
+    needed, plainly: no schedule or exploration brings another fault meanwhile. Of a trace the end is looked at, with
+    the trace as argument. Returns a function that raises InvariantViolated with the last fault and what is under way.
+    Raises TypeError or ValueError that name the argument.
     """
     if not callable(condition):
         raise TypeError(f"condition={condition!r} cannot be called: give a function of the simulation.")
@@ -85,7 +86,7 @@ def _holds(sim: Simulation, condition: Callable[[Any], Any]) -> tuple[bool, str]
         answer = condition(sim)
         if inspect.isawaitable(answer):
             answer = sim.run(answer)
-    except (JsException, OSError) as error:
+    except (JsException, OSError, Deadlock) as error:
         return False, f" (asking for it raised: {last_line(error)})"
     return bool(answer), ""
 
