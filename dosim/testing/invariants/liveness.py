@@ -11,7 +11,7 @@ from dosim.kernel.durations import duration_us
 from dosim.simulation import Simulation
 from dosim.simulation.errors import Deadlock
 from dosim.testing.invariants.violations import Invariant, at, kept_trace, named, of_kinds, plainly, violated
-from dosim.trace.records import RawRecord
+from dosim.trace.records import RawRecord, Trace
 from dosim.trace.words import last_line, stretch
 from dosim.web.errors import JsException
 
@@ -55,7 +55,7 @@ def eventually(condition: Callable[[Any], Any], within: object = "1m") -> Invari
             if not condition(trace):
                 raise violated(source, name, "it does not hold where the trace ends.")
             return
-        faults = list(filter(_is_fault, of_kinds(trace, "fault", "choice")))
+        faults = _faults(trace)
         now_us = source.now.us
         since_us = faults[-1][0] if faults else now_us
         deadline_us = max(now_us, since_us + within_us)
@@ -73,6 +73,15 @@ def eventually(condition: Callable[[Any], Any], within: object = "1m") -> Invari
         raise violated(source, name, story, at_us=source.now.us)
 
     return named(check, name, eventually.__doc__)
+
+
+def _faults(trace: Trace) -> list[RawRecord]:
+    """Every fault, and what undoes one: of a verb, or of a schedule, which tells some of its own as a verb's too."""
+    found: list[RawRecord] = []
+    for raw in filter(_is_fault, of_kinds(trace, "fault", "choice")):
+        if not found or found[-1][2] != "choice" or raw[2] == "choice" or raw[1] != found[-1][1] + 1:
+            found.append(raw)
+    return found
 
 
 def _is_fault(raw: RawRecord) -> bool:
