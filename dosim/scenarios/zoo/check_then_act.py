@@ -53,10 +53,9 @@ async def check(sim: Simulation) -> None:
         return {"id": running[-1]}
 
     sim.external(CLOUD, start, latency="2ms")
-    sandbox = sim.env.OBJECT.getByName("build")
-    first = sandbox.container()
-    await asyncio.sleep(0.02)
-    second = sandbox.container()
+    first = sim.env.OBJECT.getByName("build").container()
+    await asyncio.sleep(0.02)  # the next caller comes 20 ms later
+    second = sim.env.OBJECT.getByName("build").container()
     got = await asyncio.gather(first, second)
 
     assert len(running) == 1, f"two callers got {' and '.join(got)}: {len(running)} are running"

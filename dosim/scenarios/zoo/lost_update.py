@@ -50,12 +50,11 @@ class FixedWallet(Wallet):
 async def check(sim: Simulation) -> None:
     """Two payments that were both confirmed are both in the wallet."""
     sim.external(RATES, lambda _: {"rate": 2}, latency="2ms")
-    wallet = sim.env.OBJECT.getByName("ann")
-    first = wallet.pay_in(10, "CHF")
-    await asyncio.sleep(0.02)  # the next customer comes 20 ms later
-    second = wallet.pay_in(1, "CHF")
+    first = sim.env.OBJECT.getByName("ann").pay_in(10, "CHF")
+    await asyncio.sleep(0.02)  # the next payment comes 20 ms later
+    second = sim.env.OBJECT.getByName("ann").pay_in(1, "CHF")
     await asyncio.gather(first, second)
-    cents = await wallet.cents()
+    cents = await sim.env.OBJECT.getByName("ann").cents()
 
     assert cents == 22, f"10 and 1 were paid in, at a rate of 2, and the wallet holds {cents}"
 
