@@ -18,8 +18,8 @@ class Animal:
     """A bug that real programs had, small enough to be looked at.
 
     The class under check is bound as OBJECT; `beside` are the bindings of other objects, `worker` the entrypoint, where
-    the story needs them. `faults` are the kinds of faults that the check expects users to live through; orders (how long a
-    message takes, who goes first) are always open. `options` are further ones of `Simulation`.
+    the story needs them. `faults` are the kinds of faults that the check expects users to live through; orders (how
+    long a message takes, who goes first) are always open. `options` are further ones of `Simulation`.
     """
 
     name: str
