@@ -77,5 +77,5 @@ ANIMAL = Animal(
     check,
     faults=("reply_lost",),
     worker=Default,
-    options={"queues": {"EVENTS": "events"}, "queue_consumers": {"events": {"max_batch_size": 3}}},
+    options={"queues": {"EVENTS": "events"}, "queue_consumers": {"events": {"max_batch_size": 3, "max_retries": 100}}},
 )
