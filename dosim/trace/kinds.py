@@ -63,6 +63,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "held": ("instance", "by"),
     "fault": ("verb", "what"),
     "lost": ("what", "why"),
+    "choice": ("decision", "text"),  # an open order or a fault was decided otherwise than plainly
     "evict": ("instance", "sockets", "stored_bytes"),
     "crash": ("instance",),
     "reset": ("instance", "error"),
