@@ -48,6 +48,10 @@ _KINDS: Final = MappingProxyType({**ORDERS, **FAULTS})
 #: Orders that are explored unless told: the platform promises that ready tasks run in the order they became ready.
 OPEN_ORDERS: Final = ("event", "waiter", "delay", "retry")
 
+#: Events of one run under exploration, unless told: far more than a test needs, and over within seconds.
+MOST_EVENTS: Final = 200_000
+
+_EXAMPLE = "delay12=100ms,object203=crash"
 _TERM = re.compile(r"([a-z]+)(\d+)=([a-z0-9_]+)")
 
 
@@ -155,7 +159,6 @@ def _check(kind: object, number: object, choice: object) -> None:
         raise ValueError(f"schedule: {choice!r} is no choice for {kind}{number}: it has {len(names) or 'many'}.")
 
 
-_EXAMPLE = "delay12=100ms,object203=crash"
 #: First come, first served, and no fault.
 PLAIN: Final = Schedule()
 
@@ -197,9 +200,12 @@ class Chooser:
         policy: Policy | None = None,
         ready: bool = False,
         counts: Mapping[str, int] | None = None,
+        most_events: int = MOST_EVENTS,
     ) -> None:
         self.schedule = schedule
         self._policy = policy
+        #: A run that handles more events is ended as endless.
+        self.most_events = most_events
         #: Whether the order of ready tasks is open too.
         self.ready = ready or any(kind == "ready" for kind, _ in schedule)
         #: Kind -> how many decisions of that kind have been met.
@@ -237,7 +243,7 @@ class Chooser:
 
     def again(self, counts: Mapping[str, int]) -> Chooser:
         """A chooser that begins after so many decisions, decides as this one has, and then by its schedule."""
-        return Chooser(self.schedule | self.taken, ready=self.ready, counts=counts)
+        return Chooser(self.schedule | self.taken, ready=self.ready, counts=counts, most_events=self.most_events)
 
 
 #: The choosers of the explorations that run now, innermost last: simulations made meanwhile are decided by it.

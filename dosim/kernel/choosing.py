@@ -32,6 +32,10 @@ class Sight(Protocol):
     def __str__(self) -> str: ...
 
 
+class Endless(RuntimeError):
+    """A run under exploration handled more events than it may: it goes round for ever, or its budget is too small."""
+
+
 class ChoosingLoop(Loop):
     """A loop whose open orders are decided. The runtime says what an event is (`sight`), and may act before it."""
 
@@ -85,9 +89,18 @@ class ChoosingLoop(Loop):
             self.now_us = when
             self.cpu_us = 0
             left -= 1
-            self.events += 1
+            self._count(when)
             self.before(fn, arg)
             fn(arg)
+
+    def _count(self, when: int) -> None:
+        """One more event. Raises Endless when that is one too many."""
+        self.events += 1
+        if self.events > self.chooser.most_events:
+            raise Endless(
+                f"the run did not end within {self.chooser.most_events} events, at t={when / 1e6:.6f}s of simulated"
+                " time: something goes round for ever, or give explore(..., most_events=) more."
+            )
 
     @staticmethod
     def _drop_cancelled(queue: list[_Entry]) -> None:

@@ -41,11 +41,14 @@ class Routes:
         goal = stub.target_place
         origin = call.owner.place if call.owner is not None else None
         if origin is None or goal is None:
-            detail = _NOWHERE
+            detail: tuple[object, ...] = _NOWHERE
         else:
             lookup_us = world.lookup_us(call, origin, leave_us)
             arrive_us += lookup_us + self.delay_us(call, 0, origin, goal)
             detail = (origin.colo, goal.colo, lookup_us)
+        number = getattr(stub, "number", 0)
+        if number:  # ways to services have none
+            detail = (*detail, number)
         call.last = world.emit(leave_us, "leave", call.target, call.id, call.last, detail)
         if (faults := world.faults) is not None:
             if faults.loses(call, "request", origin, goal):

@@ -125,6 +125,7 @@ class World:
         self._calls = 0
         self._roots = 0
         self._sockets = 0
+        self._stubs = 0
         #: How many random ids were made.
         self.ids_drawn = 0
         self._references = 0
@@ -205,6 +206,11 @@ class World:
         """The number of a new connection."""
         self._sockets += 1
         return self._sockets
+
+    def next_stub(self) -> int:
+        """The number of a stub of an object that is used for the first time."""
+        self._stubs += 1
+        return self._stubs
 
     def next_root(self) -> int:
         """What the draws of something new from outside are keyed by."""

@@ -21,12 +21,13 @@ from dosim.bindings.stubs import RemoteStub
 from dosim.kernel.chooser import exploring
 from dosim.kernel.durations import instant_us
 from dosim.kernel.loop import NO_LIMIT, Loop
+from dosim.kernel.making import making
 from dosim.network import Network
 from dosim.platform.facts import EPOCH_MS
 from dosim.runtime.calls import OutsideCall
 from dosim.simulation.clients import Client
 from dosim.simulation.errors import ForkError
-from dosim.simulation.journal import Action, changed, kept, making, result_of
+from dosim.simulation.journal import Action, changed, kept, result_of
 from dosim.simulation.objects import ObjectView
 from dosim.simulation.options import check_seed
 from dosim.trace import Record

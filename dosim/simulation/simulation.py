@@ -17,6 +17,7 @@ from dosim.bindings.external import ExternalService
 from dosim.kernel.durations import Instant, duration_us, instant_us
 from dosim.kernel.entropy import Entropy
 from dosim.kernel.loop import NO_LIMIT
+from dosim.kernel.making import making
 from dosim.kernel.nesting import level_outside
 from dosim.platform.facts import COMPATIBILITY_DATE, EPOCH_MS
 from dosim.runtime.choices import Choices
@@ -26,7 +27,7 @@ from dosim.simulation.deployment import Deployment, Script, Stores
 from dosim.simulation.errors import PortabilityError, PortabilityWarning
 from dosim.simulation.given import Given, checked_update
 from dosim.simulation.isolates import Isolates, LoadedIsolate
-from dosim.simulation.journal import Journal, making, recorded
+from dosim.simulation.journal import Journal, recorded
 from dosim.simulation.objects import Objects
 from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
