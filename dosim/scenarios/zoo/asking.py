@@ -11,8 +11,9 @@ from dosim.web.errors import AbortError, JsException
 
 #: What a caller gets when something went wrong on the way or over there.
 _ERRORS: Final = (JsException, AbortError, ConnectionError)
-#: How often somebody tries who does not give up at once; a second lies between two tries.
-_TRIES: Final = 10
+#: How often somebody tries who does not give up at once; a second lies between two tries. An exploration brings four
+#: faults into one run, at most.
+_TRIES: Final = 6
 
 
 class NoAnswer(Enum):
@@ -33,7 +34,7 @@ async def answer(call: Awaitable[Any]) -> Any:
 
 
 async def insist(call: Callable[[], Awaitable[Any]]) -> Any:
-    """Call until an answer comes, as a user does who presses the button again. Raises AssertionError after ten."""
+    """Call until an answer comes, as a user does who presses the button again. Raises AssertionError after six."""
     for _ in range(_TRIES - 1):
         try:
             return await call()

@@ -9,7 +9,7 @@ Met in: github.com/cloudflare/agents/issues/1029 and /915 (evicted in the middle
 github.com/MapleTechLabs/maple/issues/905 (silent after 2 min 17 s), github.com/kentcdodds/kody/issues/1530.
 
 Mended: the work that is owed is a row, written with the order; an alarm does it and then deletes it. An alarm outlives
-the object's memory. It may do it twice, so the e-mail has a key.
+the object's memory. (It may do it twice: `double-charge` shows what helps.)
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Crawler(DurableObject):
 
     async def alarm(self, info: Any = None) -> None:
         for row in self.sql.exec("SELECT url FROM pages LIMIT 1").toArray():
-            self.sql.exec("DELETE FROM pages WHERE url = ?", row["url"])  # indexed
+            self.sql.exec("DELETE FROM pages WHERE url = ?", row["url"])  # it is in the index now
             await self.count(-1)
         if await self.is_busy():
             await self.ctx.storage.setAlarm(Date.now() + WAIT_MS)
