@@ -26,6 +26,7 @@ NAMES: Final = (
     "stub-kept-after-reset",
     "double-charge",
     "retry-without-key",
+    "keys-in-memory",
     "queue-not-idempotent",
     "rescued-twice",
     "lock-without-fence",
