@@ -26,21 +26,21 @@ class Credits(DurableObject):
         super().__init__(ctx, env)
         self.seen: set[str] = set()
 
-    async def bought(self, event: str, credits: int) -> None:
+    async def bought(self, event: str, number: int) -> None:
         """The payment service reports a purchase, until it is confirmed."""
         if event in self.seen:
             return
         self.seen.add(event)
-        await self.ctx.storage.put("credits", await self.left() + credits)
+        await self.ctx.storage.put("credits", await self.left() + number)
 
     async def left(self) -> int:
         return await self.ctx.storage.get("credits") or 0
 
 
 class FixedCredits(Credits):
-    async def bought(self, event: str, credits: int) -> None:
+    async def bought(self, event: str, number: int) -> None:
         if not await self.ctx.storage.get(f"seen/{event}"):
-            await self.ctx.storage.put({f"seen/{event}": True, "credits": await self.left() + credits})
+            await self.ctx.storage.put({f"seen/{event}": True, "credits": await self.left() + number})
 
 
 async def check(sim: Simulation) -> None:
