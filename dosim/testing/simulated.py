@@ -12,6 +12,7 @@ from dosim.kernel.chooser import FAULTS, ORDERS, Chooser, Schedule
 from dosim.simulation import Simulation
 from dosim.testing.exploring import plain_run
 from dosim.testing.failures import Failure
+from dosim.testing.invariants.violations import Invariant
 from dosim.testing.subjects import BadTest, Subject, reference_of
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 EXAMPLES = 100
 #: Decisions of a kind beyond those of the plain run: a deviation brings new ones.
 _MORE = 5
-
-Invariant = Callable[[Any], object]
 
 
 def simulated(

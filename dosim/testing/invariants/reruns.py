@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dosim.kernel.loop import NO_LIMIT, Loop
+from dosim.kernel.making import making
 from dosim.simulation import Simulation
-from dosim.simulation.journal import making
 
 
 class Unrepeatable(ValueError):
