@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dosim.cli import main
 from dosim.scenarios import BadArgument, zoo
 from dosim.scenarios.zoo import Animal, animals, find_animal
 from dosim.scenarios.zoo.registry import NAMES
@@ -59,6 +60,31 @@ def test_the_twin_survives_5000_runs(animal: Animal) -> None:
     The same, for longer, and with another seed.
     """
     assert explore(animal.twin, runs=5_000, seed=1).failure is None
+
+
+def test_the_token_of_an_animal_is_replayed_by_whoever_gets_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    It names the module, so the command line finds the animal and breaks it again; the twin has nothing to break.
+    """
+    failure = explore(find_animal("keys-in-memory")).failure
+    assert failure is not None
+
+    assert 1 == main(["replay", failure.token])
+    assert "purchases of 100 and 20 made 220 credits" in capsys.readouterr().out
+    assert 0 == main(["explore", "dosim.scenarios.zoo.keys_in_memory::ANIMAL.twin", "--runs", "50"])
+
+
+def test_what_takes_two_deviations_keeps_both() -> None:
+    """
+    A lost answer alone does not break it, an eviction alone neither.
+    """
+    animal = find_animal("keys-in-memory")
+    failure = explore(animal).failure
+    assert failure is not None
+
+    assert 2 == len(failure.schedule)
+    for decision in failure.schedule:
+        animal.run(schedule=failure.schedule.without(decision))
 
 
 def test_the_registry_names_every_module_of_the_zoo() -> None:
