@@ -54,6 +54,7 @@ def test_the_twin_survives_200_runs(animal: Animal) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @ANIMALS
 def test_the_twin_survives_5000_runs(animal: Animal) -> None:
     """
