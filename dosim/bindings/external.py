@@ -228,7 +228,7 @@ class Externals:
 
     async def fetch(self, resource: Any, options: dict[str, Any]) -> Any:
         """`fetch` of a Worker or an object. Raises AbortError for an address that nobody declared."""
-        return await _Outside(self._world, self).follow(self._world.make_fetch_request(resource, options))
+        return await _Outside(self._world, self).__follow__(self._world.make_fetch_request(resource, options))
 
 
 class _Outside(RemoteStub):
@@ -238,9 +238,9 @@ class _Outside(RemoteStub):
         self._world = world
         self._externals = externals
 
-    def _send(self, request: JsRequest) -> asyncio.Future[JsResponse]:
+    def __send__(self, request: JsRequest) -> asyncio.Future[JsResponse]:
         self._link = ExternalLink(self._world, self._externals.find(request.url))
-        return super()._send(request)
+        return super().__send__(request)
 
 
 def _place_of(url: str) -> tuple[str, str]:
