@@ -272,8 +272,10 @@ class Choices(Faults):
         if choice:
             fault = name_of("object", choice)
             self.told("object", choice, f"{host.label} {_DONE_TO[fault]} before {sight}{_meanwhile(host)}")
+            self._fault(fault, host)
             self._strike(host, fault)
 
+<<<<<<< HEAD
     def _may_strike(self, host: ObjectHost) -> Sequence[int]:
         """What may happen to an object now: it leaves memory in peace only when no request is in it."""
         instance = host.instance
@@ -282,6 +284,11 @@ class Choices(Faults):
         if instance.idle_since_us is not None or (self._world.platform.bounded_holds and instance.held_for_a_time):
             return _FAULTY if not host.binding.prevent_eviction else _FAULTY_BUSY
         return _FAULTY_BUSY
+=======
+    def _fault(self, verb: str, host: ObjectHost) -> None:
+        """The same record as the simulation's verb makes."""
+        self._world.emit(self._world.loop.time_us(), "fault", "the outside", 0, 0, (verb, host.label))
+>>>>>>> main
 
     def _strike(self, host: ObjectHost, fault: str) -> None:
         if fault == "evict":
@@ -297,9 +304,11 @@ class Choices(Faults):
         choice = self._chooser.choose("alarm", (1, 2))
         if choice == 1:
             self.told("alarm", choice, f"the alarm of {alarm.host.label} comes {FAILOVER_US // 1_000_000} s late")
+            self._fault("alarm_late", alarm.host)
             alarm.put_off(FAILOVER_US)
         elif choice:
             self.told("alarm", choice, f"the alarm of {alarm.host.label} runs once more although it succeeds")
+            self._fault("alarm_twice", alarm.host)
             alarm.repeat()
 
 
