@@ -275,7 +275,6 @@ class Choices(Faults):
             self._fault(fault, host)
             self._strike(host, fault)
 
-<<<<<<< HEAD
     def _may_strike(self, host: ObjectHost) -> Sequence[int]:
         """What may happen to an object now: it leaves memory in peace only when no request is in it."""
         instance = host.instance
@@ -284,11 +283,10 @@ class Choices(Faults):
         if instance.idle_since_us is not None or (self._world.platform.bounded_holds and instance.held_for_a_time):
             return _FAULTY if not host.binding.prevent_eviction else _FAULTY_BUSY
         return _FAULTY_BUSY
-=======
+
     def _fault(self, verb: str, host: ObjectHost) -> None:
         """The same record as the simulation's verb makes."""
         self._world.emit(self._world.loop.time_us(), "fault", "the outside", 0, 0, (verb, host.label))
->>>>>>> main
 
     def _strike(self, host: ObjectHost, fault: str) -> None:
         if fault == "evict":
