@@ -49,6 +49,15 @@ def test_no_schedule_breaks_what_is_recorded_in_a_thousand(
     holds(orders | plan, network)
 
 
+def test_an_answer_that_a_failed_commit_made_an_error_says_nothing_of_earlier_writes() -> None:
+    """It leaves at once, while an earlier turn's write waits for its confirmation: it is the platform's own error."""
+    commits = range(1, DECISIONS["commit"])
+
+    assert 1 < len(commits)
+    for number in commits:
+        holds(f"commit{number}=disk_fails", None)
+
+
 @pytest.mark.parametrize("number", range(20))
 def test_no_priorities_break_what_is_recorded(number: int) -> None:
     """PCT deviates at many decisions at once."""
