@@ -58,6 +58,8 @@ def _checked(argument: str, given: Any, known: Sequence[str]) -> tuple[str, ...]
         return tuple(known)
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
+    if given is not None and not isinstance(given, (list, tuple, set, frozenset)):
+        raise TypeError(f"{argument}={given!r} are no names: use {', '.join(known)}, or 'all'.")
     names = tuple(given or ())
     for name in names:
         if name not in known:

@@ -58,10 +58,10 @@ async def depends_on_the_order(sim: Simulation) -> None:
 
 @simulated(durable_objects={"COUNTER": Counter}, network=None)
 async def loses_an_update(sim: Simulation) -> None:
-    """A message that is late breaks it: the two requests are 50 ms apart, and hold a value for 10 ms."""
+    """A message that is late breaks it: the two requests are 95 ms apart, and hold a value for 10 ms."""
 
     async def later() -> None:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.095)
         await counter(sim).add_over_a_wait()
 
     await asyncio.gather(counter(sim).add_over_a_wait(), later())
