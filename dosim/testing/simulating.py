@@ -83,17 +83,21 @@ def _decorated(
     from hypothesis import HealthCheck, Phase, given, reject, settings
 
     rest = _parameters(test)
+    for known in drawn:
+        if known not in [parameter.name for parameter in rest]:
+            raise TypeError(f"given has {known!r}, and {getattr(test, '__name__', test)} takes no such argument.")
+    by_place = [parameter.name for parameter in rest if parameter.kind is not parameter.KEYWORD_ONLY]
 
-    def drive(*args: Any, **kwargs: Any) -> Simulation:
+    def drive(**values: Any) -> Simulation:
         sim = make()
-        sim.driven_by = functools.partial(drive, *args, **kwargs)
-        result = test(*args, sim=sim, **kwargs)
+        sim.driven_by = functools.partial(drive, **values)
+        result = test(sim=sim, **values)
         if inspect.iscoroutine(result):
             sim.run(result)
         return sim
 
-    def body(*args: Any, **kwargs: Any) -> None:
-        sim = drive(*args, **kwargs)
+    def body(**values: Any) -> None:
+        sim = drive(**values)
         for invariant in invariants:
             check_invariant(invariant, sim)
 
@@ -103,8 +107,8 @@ def _decorated(
         body, name=name, reference=reference_of(test), faults=faults, orders=orders, code=test, needs=needs
     )  # fmt: skip
 
-    def runs(*args: Any, schedule: Schedule, faults: Schedule, **kwargs: Any) -> None:
-        once = subject.with_function(functools.partial(body, *args, **kwargs))
+    def runs(*args: Any, schedule: Schedule, faults: Schedule, **values: Any) -> None:
+        once = subject.with_function(functools.partial(body, **dict(zip(by_place, args, strict=False)), **values))
         with quiet():
             outcome = once.run(Chooser(schedule | faults))
             rejected = outcome.rejected
