@@ -25,7 +25,8 @@ from dosim.testing.simulating import check_invariant
 JUMPS = ("1ms", "100ms", "1s", "11s", "1m", "1h", "1d", "30d")
 #: The faults that a machine's own rules bring, by the names of the simulation's verbs.
 STRIKES = ("evict", "crash", "reset", "deploy")
-_MOST_EVENTS = 20
+#: Events of one step, at most: few, so that a strike comes in the middle of a call; more steps make more events.
+_MOST_EVENTS = 5
 #: Hypothesis's own has no types for strategies by name.
 _rule: Any = stateful.rule
 
