@@ -110,7 +110,7 @@ def explore(
     few at random), "random", "exhaustive" or "pct". faults: the kinds that may come ("all", or names of FAULTS), by
     default those of the test; orders likewise ("ready" only when named). seed: of the search. executor: any
     `concurrent.futures.Executor` of processes; the result is the same whoever runs. most_events: what one run may
-    handle before it counts as endless.
+    handle before it counts as endless (a Python loop without any await or storage operation in it ends only by Ctrl-C).
 
     Raises BadTest for a test that differs from run to run, never ends, or has an invariant that is broken itself;
     ValueError or TypeError that name the argument.

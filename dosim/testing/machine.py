@@ -130,6 +130,7 @@ class ObjectMachine(stateful.RuleBasedStateMachine):
         view = data.draw(st.sampled_from(self.in_memory), label="object")
         getattr(self.sim, strike)(view)
 
+    @stateful.precondition(lambda self: self.promises)
     @stateful.invariant()
     def promises_are_kept(self) -> None:
         for invariant in self.promises:
