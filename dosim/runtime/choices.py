@@ -240,7 +240,12 @@ class Choices(Faults):
         if choice:
             fault = name_of("object", choice)
             self.told("object", choice, f"{host.label} {_DONE_TO[fault]} before {sight}{_meanwhile(host)}")
+            self._fault(fault, host)
             self._strike(host, fault)
+
+    def _fault(self, verb: str, host: ObjectHost) -> None:
+        """The same record as the simulation's verb makes."""
+        self._world.emit(self._world.loop.time_us(), "fault", "the outside", 0, 0, (verb, host.label))
 
     def _strike(self, host: ObjectHost, fault: str) -> None:
         if fault == "evict":
@@ -256,9 +261,11 @@ class Choices(Faults):
         choice = self._chooser.choose("alarm", (1, 2))
         if choice == 1:
             self.told("alarm", choice, f"the alarm of {alarm.host.label} comes {FAILOVER_US // 1_000_000} s late")
+            self._fault("alarm_late", alarm.host)
             alarm.put_off(FAILOVER_US)
         elif choice:
             self.told("alarm", choice, f"the alarm of {alarm.host.label} runs once more although it succeeds")
+            self._fault("alarm_twice", alarm.host)
             alarm.repeat()
 
 

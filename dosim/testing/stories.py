@@ -59,7 +59,9 @@ def lanes(trace: Trace, *, rows: int = ROWS) -> str:
     roots = _roots(raw)
     chosen = _chosen(raw, roots)
     lines: list[str] = []
-    for record in raw:
+    for before, record in zip([None, *raw], raw, strict=False):
+        if record[2] == "fault" and before is not None and before[2] == "choice":
+            continue  # the choice has said it
         lines += _lines(record, roots, chosen)
     left = len(lines) - rows
     shown = [f"({left} lines before this are left out)", *lines[-rows:]] if left > 0 else lines
