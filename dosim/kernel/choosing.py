@@ -158,22 +158,24 @@ class ChoosingLoop(Loop):
         """What else is due at this instant, first come first; of a heap that is a tree at its root."""
         due: list[_Entry] = []
         for heap in (self._queue, self._background):
-            size, places = len(heap), [0]
-            for place in places:
-                if place < size and heap[place][0] == when:
-                    due.append(heap[place])
-                    places += (2 * place + 1, 2 * place + 2)
+            if heap and heap[0][0] == when:
+                size, places = len(heap), [0]
+                for place in places:
+                    if place < size and heap[place][0] == when:
+                        due.append(heap[place])
+                        places += (2 * place + 1, 2 * place + 2)
         due.sort(key=_number)
         return due
 
     def _candidates(self, first: _Entry, due: list[_Entry]) -> list[_Entry]:
         """The first event of each lane, up to what nothing overtakes."""
-        candidates = [first]
+        candidates, sights = [first], self._sights
         lanes = {id(self._seen(first).lane)}  # they live as long as their events
         for entry in due:
-            if entry[2] in (_fire, _run_timer) and entry[3][0] is None:
+            fn = entry[2]
+            if (fn is _fire or fn is _run_timer) and entry[3][0] is None:
                 continue
-            lane = self._seen(entry).lane
+            lane = (sights.get(entry[1]) or self._seen(entry)).lane
             if lane is None:
                 break
             if id(lane) not in lanes:
