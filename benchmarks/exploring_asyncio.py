@@ -58,7 +58,7 @@ async def test() -> None:
 
 
 def run_simloom(runs: int) -> int:
-    """Explore it with so many schedules; returns how many were tried. Raises ImportError where it is not installed."""
+    """Explore it with so many random orders; returns how many were tried. Raises ImportError where it is missing."""
     import simloom
 
     found: Any = simloom.explore(test, runs=runs, scheduler="random")

@@ -1,4 +1,4 @@
-"""`make bench`: dosim beside SimPy on the same models in one run, then memory and flatness, each with its target.
+"""`make bench`: dosim beside SimPy on the same models in one run, exploration, memory and flatness, with their targets.
 
     python benchmarks/run.py            everything
     python benchmarks/run.py --quick    small loads, to see that it works: the figures mean little
@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import exploring_asyncio
+import exploring_dosim
 import flatness
 import full_path_dosim
 import full_path_simpy
@@ -46,9 +50,19 @@ class Loads:
     flat_requests: int = 20_000
     sockets: tuple[int, int, int] = (100_000, 1_000, 60)
     subscriptions: int = 1_000
+    explored_runs: int = 200
 
 
-QUICK = Loads(400, 500, 1, 1_000, 1_000, 200, 400, (200, 10, 2), 20)
+QUICK = Loads(400, 500, 1, 1_000, 1_000, 200, 400, (200, 10, 2), 20, 10)
+
+
+#: An exploration of so many runs should take seconds.
+MANY_RUNS = 2_000
+#: Packages that explore asyncio, beside dosim -> what they do, and what is said where they are missing.
+EXPLORERS = {
+    "simloom": (exploring_asyncio.run_simloom, "it needs Python 3.12"),
+    "detangle": (exploring_asyncio.run_detangle, "make bench installs it"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,7 @@ def main(arguments: list[str]) -> int:
         return 0
     print(f"Python {sys.version.split()[0]}; CPU time, shortest of {loads.repeats}, SimPy and dosim in turns\n")
     missed = 0
-    for measure in (full_path, queue, memory, cost_by_objects, hibernating_sockets, alarms_of_a_year, whole_process):
+    for measure in MEASURES:
         for row in measure(loads):
             print(row, flush=True)
             missed += row.met is False
@@ -118,6 +132,27 @@ def queue(loads: Loads) -> list[Row]:
         ratio("M/D/1, tasks, asyncio.Lock, asyncio.sleep : SimPy", simpy_s / tasks_s),
         ratio("M/D/1, calls to a Durable Object : SimPy", simpy_s / object_s),
     ]
+
+
+def exploring(loads: Loads) -> list[Row]:
+    """A test of ten requests, explored; the others explore an equivalent one that is written over asyncio alone."""
+    found = [name for name in EXPLORERS if importlib.util.find_spec(name) is not None]
+    models = [exploring_dosim.run_plain, exploring_dosim.run, *(EXPLORERS[name][0] for name in found)]
+    runs = loads.explored_runs
+    plain_s, dosim_s, *others_s = interleaved([partial(model, runs) for model in models], loads.repeats)
+    many_s = MANY_RUNS / runs * dosim_s
+    rows = [
+        Row("ten requests, nobody explores", per_second(runs, plain_s)),
+        Row("ten requests, explored by dosim", per_second(runs, dosim_s)),
+        Row(f"    {MANY_RUNS:,} runs of it", f"{many_s:.1f} s", "< 10 s", many_s < 10),
+    ]
+    for name, taken_s in zip(found, others_s, strict=True):
+        rows.append(Row(f"its equivalent over asyncio, {name}", per_second(runs, taken_s)))
+        rows.append(ratio(f"exploring, dosim : {name}", taken_s / dosim_s))
+    for name, (_, needs) in EXPLORERS.items():
+        if name not in found:
+            rows.append(Row(f"exploring, {name} ({needs})", "skipped: not installed"))
+    return rows
 
 
 def memory(loads: Loads) -> list[Row]:
@@ -175,6 +210,18 @@ def whole_process(loads: Loads) -> list[Row]:
         output_of(["-m", "dosim", "run", "ten-by-five"])
         times_s.append(perf_counter() - started_s)
     return [Row("dosim run ten-by-five, whole process", f"{min(times_s):.2f} s", "< 1 s", min(times_s) < 1)]
+
+
+MEASURES = (
+    full_path,
+    queue,
+    exploring,
+    memory,
+    cost_by_objects,
+    hibernating_sockets,
+    alarms_of_a_year,
+    whole_process,
+)
 
 
 # -- measuring
