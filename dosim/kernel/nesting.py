@@ -31,7 +31,7 @@ from dosim.kernel.loop import Loop
 #: Modules whose handler of Ctrl-C cancels the current task: `asyncio.run`, and ipykernel for a cell that awaits.
 _CANCELLERS = ("asyncio.runners", "ipykernel.ipkernel")
 #: Where Ctrl-C is let through: user code, and whatever else handles events.
-_EVENTS_CODE = frozenset((Loop.run_slice.__code__, ChoosingLoop.run_slice.__code__))
+_EVENTS_CODE = (Loop.run_slice.__code__, ChoosingLoop.run_slice.__code__)
 
 #: Files that a warning does not point at.
 _OURS = (str(Path(__file__).parents[1]), contextlib.__file__)

@@ -151,6 +151,8 @@ class Simulation(Verbs, Views):
         """Build it, and keep what it was made of, for forks. `scripts` makes the same ones anew each time."""
         cuts = options.earth.cuts if options.earth is not None else frozenset()
         self._made_of = (scripts, adopt, options, cuts)
+        #: The function that makes it and drives it, where somebody knows: a fork calls it where calls do not suffice.
+        self.driven_by: Callable[[], object] | None = None
         self._decided_before = {} if options.chooser is None else dict(options.chooser.counts)
         self._build(scripts(), adopt, options)
         for watch in [*making]:

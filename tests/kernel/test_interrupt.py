@@ -84,7 +84,9 @@ def test_the_stop_button(kernel: Kernel, cell: str, error: str) -> None:
 
 
 @pytest.mark.parametrize("handler", ["busy", "chain"])
-@pytest.mark.parametrize("run", ["sim.run(stub.{0}())", "asyncio.run(main(stub.{0}()))", "explore(lambda: test('{0}'))"])
+@pytest.mark.parametrize(
+    "run", ["sim.run(stub.{0}())", "asyncio.run(main(stub.{0}()))", "explore(lambda: test('{0}'))"]
+)
 def test_a_script(handler: str, run: str) -> None:
     """Ctrl-C in a script raises KeyboardInterrupt where sim.run(), asyncio.run() around arun(), or explore() is called.
 
