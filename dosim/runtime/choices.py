@@ -50,10 +50,11 @@ _DONE_TO = {"evict": "is evicted", "crash": "crashes", "reset": "is reset", "dep
 class EventSight:
     """What an event is: its lane, and the object whose event it is. A lane is a way, and the number of who owns it."""
 
-    __slots__ = ("_arg", "_call", "_name", "_owner", "host", "lane")
+    __slots__ = ("_call", "_name", "_owner", "arg", "host", "lane")
 
     def __init__(self, fn: Any, arg: Any) -> None:
-        self._arg = arg
+        #: What the event was made with.
+        self.arg = arg
         self._call: Call | None = None
         #: The object in whose memory the event is handled; None: in none's.
         self.host: ObjectHost | None = None
@@ -88,6 +89,11 @@ class EventSight:
         self.host = owner.host if is_instance(owner) else None
 
     @property
+    def is_answer(self) -> bool:
+        """Whether it is an answer that arrives."""
+        return self._name == "_answer_arrives"
+
+    @property
     def alarm(self) -> Alarm | None:
         """The alarm that is due."""
         return self._owner if isinstance(self._owner, Alarm) else None
@@ -103,7 +109,7 @@ class EventSight:
         if name in ("_answer_arrives", "_arrives", "_fail"):
             return f"the answer to {call!r}"
         if name == "io_due":
-            return f"{self._arg[1]} of {call!r}"
+            return f"{self.arg[1]} of {call!r}"
         if call is not None:
             return repr(call)
         if self.alarm is not None:
@@ -254,16 +260,16 @@ class Choices(Faults):
             self.told("commit", choice, f"a commit of {host.label} fails{_meanwhile(host)}")
         return choice > 0
 
-    def before(self, fn: Any, arg: Any) -> None:
+    def before(self, sight: EventSight) -> None:
         """An event is about to be handled: what may happen to its object first."""
-        sight = EventSight(fn, arg)
         host = sight.host
         if host is None:
             return
-        if fn.__name__ == "_answer_arrives":
-            self._stubs[arg[0].id] = arg[0].stub
+        if sight.is_answer:
+            call, _, _ = sight.arg
+            self._stubs[call.id] = call.stub
         alarm = sight.alarm
-        if alarm is not None and alarm.rings(arg):
+        if alarm is not None and alarm.rings(sight.arg):
             self._alarm(alarm)
         faulty = self._may_strike(host)
         if not faulty:
