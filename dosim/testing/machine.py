@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dosim.simulation import Simulation
 from dosim.simulation.objects import ObjectView
 from dosim.testing.invariants.violations import Invariant
-from dosim.testing.simulated import check_invariant
+from dosim.testing.simulating import check_invariant
 
 #: How far a jump in time goes: from between two messages to past an eviction, an alarm's retries, a month.
 JUMPS = ("1ms", "100ms", "1s", "11s", "1m", "1h", "1d", "30d")

@@ -52,7 +52,7 @@ def test_its_explored_test_finds_what_the_others_do_not(tmp_path: Path) -> None:
     explored = python(folder, "dosim", "explore", "tests/test_explored.py")
 
     assert (0, 1) == (plain.returncode, explored.returncode), plain.stdout + explored.stdout + explored.stderr
-    assert "eventually(every_note_is_gone)" in explored.stdout and "schedule=\"object1=evict\"" in explored.stdout
+    assert "eventually(every_note_is_gone)" in explored.stdout and 'schedule="object1=evict"' in explored.stdout
 
 
 def test_a_new_project_runs(tmp_path: Path) -> None:
