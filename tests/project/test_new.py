@@ -41,7 +41,7 @@ def test_a_new_project_passes_its_own_test(tmp_path: Path) -> None:
 
 
 def test_its_explored_test_finds_what_the_others_do_not(tmp_path: Path) -> None:
-    """With a pause between a note and its alarm the plain tests still pass; an eviction in the pause leaves it there."""
+    """With a pause between a note and its alarm the plain tests pass; an eviction in it leaves the note there."""
     folder = tmp_path / "my-notes"
     new_project(folder)
     entry = folder / "src" / "entry.py"

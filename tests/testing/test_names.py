@@ -10,7 +10,8 @@ import dosim.testing
 PROGRAM = """
 from dosim.testing import ObjectMachine, simulated, explore, sweep, sometimes
 import dosim.testing
-print(callable(simulated), [name for name in dosim.testing.__all__ if type(getattr(dosim.testing, name)).__name__ == "module"])
+kinds = {name: type(getattr(dosim.testing, name)).__name__ for name in dosim.testing.__all__}
+print(callable(simulated), [name for name, kind in kinds.items() if kind == "module"])
 """
 
 
