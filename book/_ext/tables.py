@@ -18,7 +18,7 @@ from typing import Any
 from dosim.kernel.chooser import FAULTS, OPEN_ORDERS, ORDERS, said
 from dosim.kernel.durations import duration_text
 from dosim.network import CONSTANTS
-from dosim.platform.facts import CLOUDFLARE, TABLE, WORKERD, Platform
+from dosim.platform.facts import CLOUDFLARE, FAILOVER_US, TABLE, WORKERD, Platform
 from dosim.platform.prices import PRICE_LISTS, PriceList
 from dosim.project.bindings import UNSUPPORTED
 from dosim.testing.conformance.results import LATER, NOT_APPLICABLE, STATUSES
@@ -50,8 +50,8 @@ READ = re.compile(r"workerd|standard|partials/|docs/|changelog", re.IGNORECASE)
 DECISIONS = {
     "event": "which of the events of one instant comes first",
     "waiter": "which of those who wait at an input gate goes first",
-    "ready": "which of the tasks that are ready in one turn runs first; the platform keeps the order in which they became"
-    " ready, so this one is open only where it is named",
+    "ready": "which of the tasks that are ready in one turn runs first; the platform keeps the order in which they"
+    " became ready, so this one is open only where it is named",
     "delay": "how much longer a message takes: a request, an answer, a frame of a WebSocket",
     "retry": "whether a request that never arrived is sent again",
     "object": "before each event of an object that is in memory",
@@ -68,7 +68,7 @@ BRINGS = {
     "request_lost": "a request does not arrive; the platform sends some again",
     "reply_lost": "it was done, and nobody is told",
     "disk_fails": "the write is not made, and the object is reset",
-    "alarm_late": "it runs later",
+    "alarm_late": f"it runs {duration_text(FAILOVER_US)} later",
     "alarm_twice": "it succeeds, and runs once more",
 }
 UNITS = {"_BYTES": "bytes", "_MS": "ms", "_KM": "km", "_DAYS": "days", "_MB": "MB"}

@@ -9,7 +9,6 @@ from types import ModuleType
 import pytest
 
 import dosim.testing.invariants
-
 from book import lite, vendor
 from book._ext import docstrings, tables
 from dosim.kernel.chooser import FAULTS, KIND_OF, ORDERS, Schedule
