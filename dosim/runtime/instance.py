@@ -82,6 +82,8 @@ class Instance:
         self._after_turn: list[Callable[[], None]] = []
         #: A section's last turn could not be committed: the object is reset when the turn after it ends.
         self._doomed: JsException | None = None
+        #: A transaction was rolled back in this turn: until its end deleteAll() counts as within it (recorded).
+        self.rolled_back = False
         self._outbox: Outbox = []
         self._replies: Replies = []
         #: What earlier turns emitted and the output gate still holds.
@@ -131,7 +133,7 @@ class Instance:
         self.touch()
 
     def _end_turn(self) -> None:
-        self._turn_ending = False
+        self._turn_ending = self.rolled_back = False
         if self.broken is not None:
             return
         cpu_us = self.loop.cpu_us

@@ -13,6 +13,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from dosim.testing.conformance.random_storage import whole
+
 Json = Any
 Steps = st.SearchStrategy[list[Json]]
 
@@ -49,7 +51,7 @@ def leaf() -> st.SearchStrategy[Json]:
     outside = st.one_of(
         st.builds(lambda op, ms: [op, ms], st.sampled_from(["wait", "timeout", "ext"]), delay), st.just(["sync"])
     )
-    return st.one_of(storage, storage, outside)
+    return st.one_of(whole(storage), whole(storage), whole(outside))
 
 
 def nested(depth: int = 2) -> st.SearchStrategy[Json]:
@@ -59,8 +61,9 @@ def nested(depth: int = 2) -> st.SearchStrategy[Json]:
     inner = st.lists(nested(depth - 1), min_size=1, max_size=3)
     together = st.lists(st.lists(leaf(), min_size=1, max_size=2), min_size=2, max_size=2)
     return st.one_of(
-        leaf(),
-        leaf(),
+        whole(leaf()),
+        whole(leaf()),
+        whole(leaf()),
         st.builds(lambda steps: ["block", steps], inner),
         st.builds(lambda steps, undone: ["txn", steps, undone], inner, st.booleans()),
         st.builds(lambda strands: ["gather", strands], together),
@@ -70,7 +73,7 @@ def nested(depth: int = 2) -> st.SearchStrategy[Json]:
 def handler() -> st.SearchStrategy[list[Json]]:
     """What a request does at its object; the last operation may be one after which nothing of it runs."""
     call = st.builds(lambda steps: ["call", steps], st.lists(nested(1), min_size=1, max_size=2))
-    ops = st.lists(st.one_of(nested(), nested(), call), min_size=1, max_size=4)
+    ops = st.lists(st.one_of(whole(nested()), whole(nested()), whole(nested()), call), min_size=1, max_size=4)
     last = st.sampled_from([None, None, None, ["throw"], ["abort"], ["break"]])
     return st.builds(lambda steps, end: steps + ([end] if end else []), ops, last)
 

@@ -58,6 +58,11 @@ def step(op: str, *args: Json, **more: Json) -> Json:
     return {"op": op, "args": list(args), **more}
 
 
+def whole(strategy: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    """A strategy that counts as one choice: `one_of` would mix the choices of another `one_of` with its own."""
+    return st.tuples(strategy).map(lambda drawn: drawn[0])
+
+
 def one(made: st.SearchStrategy[Json]) -> Steps:
     """The strategy of one step as one of a list of one."""
     return made.map(lambda drawn: [drawn])
@@ -165,7 +170,7 @@ def flat(parts: list[list[Json]]) -> list[Json]:
 
 def synchronous(depth: int = 2, orphans: bool = True) -> Steps:
     """What a body without await holds."""
-    leaves = [key_value("kvsync", several=False), sql(orphans), one(st.just({"op": "field.incr"}))]
+    leaves = [whole(key_value("kvsync", several=False)), whole(sql(orphans)), one(st.just({"op": "field.incr"}))]
     if depth:
         leaves.append(nested("tx.sync", synchronous(depth - 1, orphans), 3))
     return st.one_of(leaves)
@@ -174,11 +179,11 @@ def synchronous(depth: int = 2, orphans: bool = True) -> Steps:
 def transactional(depth: int = 1) -> Steps:
     """What the callback of an asynchronous transaction holds: everything of the object is inside."""
     leaves = [
-        key_value("txn", several=True),
-        key_value("kv", several=True),
-        synchronous(1, orphans=False),
-        alarm(),
-        alarm("txn"),
+        whole(key_value("txn", several=True)),
+        whole(key_value("kv", several=True)),
+        whole(synchronous(1, orphans=False)),
+        whole(alarm()),
+        whole(alarm("txn")),
         one(st.just({"op": "txn.rollback"})),
         one(st.sampled_from([step("sleep", 0), {"op": "storage.deleteAll"}])),
     ]
@@ -191,9 +196,9 @@ def calm(orphans: bool = True) -> Steps:
     """Steps after which the event goes on, without giving up the turn."""
     unawaited = st.builds(lambda k, v: {**step("kv.put", k, v), "await": False}, key, value)
     return st.one_of(
-        key_value("kv", several=True),
-        synchronous(2, orphans),
-        alarm(),
+        whole(key_value("kv", several=True)),
+        whole(synchronous(2, orphans)),
+        whole(alarm()),
         one(unawaited),
         one(st.builds(lambda k: step("rmw", k), st.sampled_from(["n", "m"]))),
         one(st.just({"op": "storage.deleteAll"})),
@@ -210,7 +215,7 @@ def lively() -> Steps:
     )
     abort = one(st.sampled_from([step("ctx.abort"), step("ctx.abort", "over")]))
     transaction = nested("tx.async", transactional(), 5)
-    return st.one_of(calm(), transaction, transaction, turns, section, abort)
+    return st.one_of(whole(calm()), whole(calm()), transaction, turns, section, abort)
 
 
 def body(steps: Steps, most: int = 7) -> st.SearchStrategy[list[Json]]:
@@ -230,12 +235,12 @@ def part() -> Steps:
     )
     due = st.just([step("alarm.set", {"$now": NEAR_MS}), {"op": "alarm.wait", "count": 1}])
     due_or_restart = due | one(st.just({"op": "restart"}))
-    return st.one_of(one(event), one(event), one(event), one(together), due_or_restart)
+    return st.one_of(one(event), one(event), one(event), one(together), whole(due_or_restart))
 
 
 def storage_cases() -> st.SearchStrategy[Json]:
     """Whole cases: a story of events, then everything that can be read, then the log of the object's life."""
-    handler = body(st.one_of(key_value("kv", several=True), synchronous(1, orphans=False)), 3)
+    handler = body(st.one_of(whole(key_value("kv", several=True)), whole(synchronous(1, orphans=False))), 3)
     story = st.lists(part(), min_size=1, max_size=5).map(flat)
     return st.builds(
         lambda steps, run: {

@@ -270,17 +270,18 @@ class Model:
     """
     One object through one story.
 
-    `store` is what reads see, `durable` what a reset goes back to; `open` counts the transactions around the running
-    code, in which no turn commits; `doomed` says that a commit has failed, `alive` that there is an instance, `count` is
-    its field.
+    `store` is what reads see, `durable` what a reset goes back to; `open` holds the transactions around the running
+    code, in which no turn commits; `doomed` says that a commit has failed, `lingering` that a transaction was rolled
+    back in this turn, `alive` that there is an instance; `count` is its field.
     """
 
     case: Json
     store: Store = field(default_factory=Store)
     durable: Store = field(default_factory=Store)
-    open: int = 0
+    open: list[Txn] = field(default_factory=list)
     alive: bool = False
     doomed: bool = False
+    lingering: bool = False
     count: int = 0
     log: list[Json] = field(default_factory=list)
     cursor: list[Json] = field(default_factory=list)
@@ -365,10 +366,12 @@ class Model:
 
     def reset(self) -> None:
         """Memory and the open turn are lost."""
-        self.alive, self.doomed, self.open, self.store = False, False, 0, self.durable.copy()
+        self.alive = self.doomed = self.lingering = False
+        self.open, self.store = [], self.durable.copy()
 
     def turn_ends(self) -> None:
         """The writes of the turn commit together, or the object is reset."""
+        self.lingering = False
         if self.open:
             return
         if self.doomed or self.store.orphaned():
@@ -394,15 +397,15 @@ class Model:
     def transaction(self, step: Json, answer: Json, txn: Txn | None) -> None:
         """`storage.transaction`: a section and a savepoint; its end is the end of a turn."""
         self.turn_ends()
-        self.open += 1
         inner = Txn(self.store.copy())
+        self.open.append(inner)
         try:
             self.body(step["body"], answer["body"], inner)
             answer["value"] = leave(step.get("end"))
         except Thrown as error:
             self.roll_back(inner)
             answer.update(error.shown())
-        self.open -= 1
+        self.open.pop()
         self.turn_ends()
 
     def roll_back(self, txn: Txn) -> None:
@@ -446,6 +449,7 @@ class Model:
             raise Thrown(f"Cannot {CALLS.get(op, name)}() on rolled back transaction")
         if op == "txn.rollback" and txn is not None:
             self.roll_back(txn)
+            self.lingering = True
             return UNDEFINED
         if name in ("getAlarm", "setAlarm", "deleteAlarm"):
             return OBJECT[f"alarm.{name[:-5]}"](self, step, *given)
@@ -461,8 +465,8 @@ class Model:
         return value
 
     def delete_all(self, step: Json) -> Json:
-        """At once, and for good: no part of the turn."""
-        if self.open:
+        """At once, and for good: no part of the turn. A transaction that was rolled back counts for its turn still."""
+        if self.lingering or not all(txn.rolled_back for txn in self.open):
             raise Thrown("Cannot call deleteAll() within a transaction")
         self.store, self.durable = Store(), Store()
         return UNDEFINED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def dosim_on(form: str, case: Json, live: Json) -> CaseResult:
     """dosim's answer judged by the live one; the verdict is `result.status`."""
     if form == "storage":
         judged = {**case, "expect": banded(live), "variants": {}}
-        with tempfile.TemporaryDirectory(prefix="dosim-live-") as folder:
+        with tempfile.TemporaryDirectory(prefix="dosim-live-") as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return run_storage_case(judged, Path(folder))[0]
     return run_concurrency_case({**case, "expect": live, "versions": {}})[0]
 

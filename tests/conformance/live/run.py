@@ -51,17 +51,21 @@ def main(arguments: Sequence[str]) -> int:
     found = 0
     for form in options.format or FORMATS:
         if not options.no_recorded:
-            paths = sorted((HERE.parent / form / "cases").glob("*.json"))
+            paths = sorted((HERE.parent / form / "cases").glob("*.json")) + found_cases(form)
             found += compared(form, "recorded", [json.loads(path.read_text("utf-8")) for path in paths], options.jobs)
-        found += compared(form, "random", drawn(form, options.random, options.seed), options.jobs)
+        if options.random > 0:
+            found += compared(form, "random", drawn(form, options.random, options.seed), options.jobs)
     return 1 if found else 0
+
+
+def found_cases(form: str) -> list[Path]:
+    """What earlier runs of this script have found, recorded."""
+    return sorted((HERE / "found" / form).glob("*.json"))
 
 
 def drawn(form: str, number: int, number_of_seed: int) -> list[Json]:
     """The random cases of a seed: the same ones for the same version of Hypothesis."""
     cases: list[Json] = []
-    if number <= 0:
-        return cases
     strategy = storage_cases() if form == "storage" else concurrency_cases().filter(steady)
 
     @seed(number_of_seed)
