@@ -4,6 +4,8 @@
     from dosim.workers import DurableObject, WorkerEntrypoint, Response
 
 Importing this package loads next to nothing; the rest loads when it is used.
+
+PYTEST_DONT_REWRITE (pytest reads this word here: without it, it would warn wherever dosim is imported before pytest.)
 """
 
 from __future__ import annotations

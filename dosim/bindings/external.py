@@ -31,12 +31,20 @@ LOST = "Network connection lost."
 
 
 class ExternalRequest(NamedTuple):
-    """A request as the service got it: when (microseconds since the start), method, URL and body text."""
+    """A request as the service got it: when (microseconds since the start), method, URL, body text, and headers.
+
+    `headers` are (name in lower case, value), in order.
+    """
 
     at_us: int
     method: str
     url: str
     body: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; None without it."""
+        return next((value for known, value in self.headers if known == name.lower()), None)
 
 
 class ExternalService:
@@ -106,7 +114,7 @@ class ExternalLink:
         request = call.args[0]
         sent = request.js_object
         body = "" if sent.stream is None else bytes(sent.stream.data).decode("utf-8", "replace")
-        asked = ExternalRequest(self._world.loop.now_us, sent.method, sent.url, body)
+        asked = ExternalRequest(self._world.loop.now_us, sent.method, sent.url, body, tuple(sent.headers))
         self._service.requests.append(asked)
         task = Context().run(self._world.loop.create_task, self._handle(request))
         task.add_done_callback(lambda done: self._answer(call, done.result()))

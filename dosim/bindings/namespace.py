@@ -45,6 +45,7 @@ class StubLink:
         "last_answer_us",
         "last_arrival_us",
         "life",
+        "number",
         "object_id",
         "target_place",
     )  # fmt: skip
@@ -56,6 +57,8 @@ class StubLink:
         self._options = options
         self.host: ObjectHost | None = None
         self.life = 0
+        #: Which stub of the world it is, in the order of their first uses; 0 before that.
+        self.number = 0
         self.target_place: City | None = None
         self.last_arrival_us = self.last_answer_us = 0
         self.label = object_label(binding.class_name, object_id)
@@ -66,6 +69,7 @@ class StubLink:
         if self.host is None:
             origin: City | None = call.owner.place if call.owner is not None else None
             known = len(self._world.hosts)
+            self.number = self._world.next_stub()
             self.host = host = self._world.host(self._binding, self.object_id, origin, self._options.hint)
             call.lookup = len(self._world.hosts) > known and self.object_id.name is not None
             self.life = host.life

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -34,9 +34,13 @@ def to_dataframe(source: object, of: str = "records", *, library: str | None = N
     A record lacks what its kind does not carry: there the cell is empty. Raises ImportError when neither is installed,
     ValueError for another table or library and for a trace that keeps nothing, TypeError for another source.
     """
+    return frame_of(rows(source, of), library, "rows(source)")
+
+
+def frame_of(table: Sequence[Mapping[str, object]], library: str | None, instead: str) -> Any:
+    """Rows as a DataFrame, as `to_dataframe` says; `instead` is what gives the rows where no library is installed."""
     if library is not None and library not in _LIBRARIES:
         raise ValueError(f"library={library!r} makes no data frames here: use {' or '.join(map(repr, _LIBRARIES))}.")
-    table = rows(source, of)
     columns = list(dict.fromkeys(name for row in table for name in row))
     whole = {name: [row.get(name) for row in table] for name in columns}
     for name in (library,) if library else _LIBRARIES:
@@ -50,7 +54,7 @@ def to_dataframe(source: object, of: str = "records", *, library: str | None = N
     wanted = library or " nor ".join(_LIBRARIES)
     raise ImportError(
         f"{'neither ' if not library else ''}{wanted} is {'not ' if library else ''}installed: install one of them, or"
-        " use rows(source), which gives the same table as a list of dicts."
+        f" use {instead}, which gives the same table as a list of dicts."
     )
 
 

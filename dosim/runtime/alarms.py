@@ -78,6 +78,14 @@ class Alarm:
     target_place = None
 
     @property
+    def host(self) -> ObjectHost:
+        return self._host
+
+    def rings(self, armed: int) -> bool:
+        """Whether the handler runs when what was armed under this number is due."""
+        return armed == self._armed and self._scheduled_ms is not None and self._running is None
+
+    @property
     def is_unused(self) -> bool:
         """True when there is nothing to remember: no alarm set, due, running or retried."""
         waits = self._scheduled_ms is not None or self._running is not None or self._retry_due_us is not None
@@ -156,8 +164,9 @@ class Alarm:
     def _due(self, armed: int) -> None:
         """The scheduled time has come, unless something newer was scheduled since."""
         host = self._host
-        if armed != self._armed or self._scheduled_ms is None or self._running is not None:
+        if not self.rings(armed):
             return
+        assert self._scheduled_ms is not None
         if not host.binding.has_alarm_handler:
             return
         faults = self._world.faults

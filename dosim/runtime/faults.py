@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from dosim.network import City
     from dosim.runtime.calls import Call
     from dosim.runtime.host import ObjectHost
+    from dosim.runtime.websocket import WebSocketEnd
     from dosim.runtime.world import World
 
 LOST_TEXT = "Network connection lost."
 STORAGE_TEXT = "Durable Object storage operation exceeded timeout which caused object to be reset."
+RESET_TEXT = "Durable Object connection closed because the object was reset."
 OVERLOADED_TEXT = "Durable Object is overloaded. Too many requests queued."
 
 
@@ -132,6 +134,18 @@ class Faults:
         """Whether a call's request or reply, on its way from one place to the other, is lost."""
         return self.cut_off(a, b) or any(loss.takes(call, what) for loss in self._losses)
 
+    def late_us(self, call: Call, what: str) -> int:
+        """How much longer a call's request or reply takes; more than 0 only while somebody explores."""
+        return 0
+
+    def frame_late_us(self, end: WebSocketEnd) -> int:
+        """How much longer a socket's next frame takes, likewise."""
+        return 0
+
+    def gives_up(self, call: Call) -> bool:
+        """Whether a lost request that could be sent again is not, likewise."""
+        return False
+
     def disk_fails(self, host: ObjectHost) -> bool:
         """Whether the commit that is tried now fails; then there is one less to fail."""
         left = self._failing_disks.get(host, 0)
@@ -156,7 +170,8 @@ class Faults:
         attempts, first_us = call.attempts or (1, leave_us)
         most, window_us = getattr(call.stub, "retry", None) or (RETRY_ATTEMPTS, RETRY_WINDOW_US)
         again_us = noticed_us + (RETRY_FIRST_US << (attempts - 1))
-        if world.platform.retries and attempts < most and again_us <= first_us + window_us:
+        again = world.platform.retries and attempts < most and again_us <= first_us + window_us
+        if again and not self.gives_up(call):
             call.attempts = attempts + 1, first_us
             world.loop.at(again_us, self._again, call)
         else:
@@ -177,6 +192,11 @@ class Faults:
 def connection_lost() -> JsException:
     """What a caller gets when it cannot know what happened over there."""
     return JsException(LOST_TEXT, retryable=True)
+
+
+def reset_error(reason: str = RESET_TEXT) -> JsException:
+    """What a reset by the platform tells everybody who has to do with the object."""
+    return JsException(reason, durableObjectReset=True, retryable=True)
 
 
 def overloaded() -> JsException:

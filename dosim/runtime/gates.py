@@ -62,7 +62,7 @@ class InputGate:
         if gate.locked:
             event.held_by = gate.who_holds()
             if gate.waiters is None:
-                gate.waiters = deque()
+                gate.waiters = instance.world.new_line()
             gate.waiters.append(event)
         else:
             gate.locked = True

@@ -67,6 +67,10 @@ class Hibernatable:
         return len(self._tags)
 
     @property
+    def host(self) -> ObjectHost:
+        return self._host
+
+    @property
     def label(self) -> str:
         return self._host.label
 

@@ -41,15 +41,20 @@ class Routes:
         goal = stub.target_place
         origin = call.owner.place if call.owner is not None else None
         if origin is None or goal is None:
-            detail = _NOWHERE
+            detail: tuple[object, ...] = _NOWHERE
         else:
             lookup_us = world.lookup_us(call, origin, leave_us)
             arrive_us += lookup_us + self.delay_us(call, 0, origin, goal)
             detail = (origin.colo, goal.colo, lookup_us)
+        number = getattr(stub, "number", 0)
+        if number:  # ways to services have none
+            detail = (*detail, number)
         call.last = world.emit(leave_us, "leave", call.target, call.id, call.last, detail)
-        if world.faults is not None and world.faults.loses(call, "request", origin, goal):
-            world.faults.request_lost(call, leave_us, _way(origin, goal))
-            return
+        if (faults := world.faults) is not None:
+            if faults.loses(call, "request", origin, goal):
+                faults.request_lost(call, leave_us, _way(origin, goal))
+                return
+            arrive_us += faults.late_us(call, "request")
         arrive_us = max(arrive_us, stub.last_arrival_us)
         stub.last_arrival_us = arrive_us
         world.loop.at(arrive_us, stub.deliver, call)
@@ -70,14 +75,18 @@ class Routes:
             if faults is not None and faults.loses(call, "reply", stub.target_place, home):
                 faults.reply_lost(call, leave_us, _way(stub.target_place, home))
                 return
+            if faults is not None:
+                arrive_us += faults.late_us(call, "reply")
             arrive_us += self.delay_us(call, 1, stub.target_place, call.owner.place)
             arrive_us = max(arrive_us, stub.last_answer_us)
             stub.last_answer_us = arrive_us
             if call.via == "fetch" and error is None and value.webSocket is not None:
                 value.webSocket.travelled(stub.target_place, call.owner.place)
-        elif world.faults is not None and world.faults.loses(call, "reply", None, None):
-            world.faults.reply_lost(call, leave_us, "")
-            return
+        elif world.faults is not None:
+            if world.faults.loses(call, "reply", None, None):
+                world.faults.reply_lost(call, leave_us, "")
+                return
+            arrive_us += world.faults.late_us(call, "reply")
         world.loop.at(arrive_us, self._answer_arrives, (call, value, error))
 
     def fail(self, call: Call, error: BaseException) -> None:

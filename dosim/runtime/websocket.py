@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dosim.runtime.calls import Call
     from dosim.runtime.faults import Faults
     from dosim.runtime.hibernation import Hibernatable
+    from dosim.runtime.host import ObjectHost
     from dosim.runtime.world import World
 
 #: What the other side reads when a connection is gone without a close frame (recorded).
@@ -223,6 +224,14 @@ class WebSocketEnd(JsInterface):
         return self.hibernatable is not None or self._scope is not None or self.receive is not None
 
     @property
+    def host(self) -> ObjectHost | None:
+        """The object whose end it is; None: a Worker's, a client's, or nobody's yet."""
+        if self.hibernatable is not None:
+            return self.hibernatable.host
+        owner: Any = self._scope.owner if self._scope is not None else None
+        return owner.host if getattr(owner, "is_instance", False) else None
+
+    @property
     def number(self) -> int:
         """Of the connection: the same at both ends."""
         return self._connection.number
@@ -362,7 +371,10 @@ class WebSocketEnd(JsInterface):
         world, connection = self._connection.world, self._connection
         faults = world.faults
         cut = faults is not None and frame.kind != "lost" and connection.is_cut(faults)
-        arrive_us = None if cut else max(at_us + connection.delay_us(), self.peer.last_arrival_us)
+        delay_us = 0 if cut else connection.delay_us()
+        if faults is not None and not cut and frame.kind != "lost":
+            delay_us += faults.frame_late_us(self)
+        arrive_us = None if cut else max(at_us + delay_us, self.peer.last_arrival_us)
         if frame.kind != "error":
             detail = (connection.number, frame.kind, frame.size_bytes, arrive_us)
             frame.last = world.emit(at_us, "frame", self.label, 0, frame.last, detail)

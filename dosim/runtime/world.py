@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dosim.kernel.choosing import ChoosingLoop
 from dosim.kernel.loop import SCOPE, Loop
 from dosim.kernel.streams import Stream, mix64
 from dosim.kernel.tasks import Future
@@ -25,7 +27,9 @@ from dosim.web.errors import DurableObjectAbort
 from dosim.web.ids import DurableObjectId, IdFactory
 
 if TYPE_CHECKING:
+    from dosim.kernel.chooser import Chooser
     from dosim.network import City, Network
+    from dosim.runtime.calls import Event
     from dosim.runtime.instance import Instance
     from dosim.web.http import JsRequest, JsResponse
 
@@ -71,13 +75,16 @@ class World:
         check_response: Callable[[object], JsResponse],
         make_fetch_request: Callable[[object, dict[str, Any]], JsRequest],
         wrap: Callable[[object], object],
+        chooser: Chooser | None = None,
     ) -> None:
-        self.loop = Loop()  # type: ignore[abstract]  # what a simulated world refuses stays undefined
+        # What a simulated world refuses stays undefined.
+        self.loop: Loop = Loop() if chooser is None else ChoosingLoop(chooser)  # type: ignore[abstract]
         self.trace = Trace(retention)
         self.emit = self.trace.emit
         self.seed = seed
-        #: How to come here again, for notes of errors.
-        self.replay = f"Simulation(seed={seed!r})"
+        self.chooser = chooser
+        #: How this world was made when a seed and a schedule do not say it: a fork.
+        self.made_by: str | None = None
         self.platform = platform
         self.compatibility_date = compatibility_date
         self.compatibility_flags = compatibility_flags
@@ -110,15 +117,26 @@ class World:
         self.waits = Waits(self)
         #: What is broken; None: nothing ever was.
         self.faults: Faults | None = None
+        #: Makes the line of those who wait at a gate.
+        self.new_line: Callable[[], deque[Event]] = deque
         self.graveyard: list[Instance] = []
         #: Where calls of stubs from outside are noted, so that a fork can make them again; None: nowhere.
         self.journal: Any = None
         self._calls = 0
         self._roots = 0
         self._sockets = 0
+        self._stubs = 0
         #: How many random ids were made.
         self.ids_drawn = 0
         self._references = 0
+
+    @property
+    def replay(self) -> str:
+        """How to come here again, for notes of errors."""
+        if self.made_by is not None:
+            return self.made_by
+        taken = "" if self.chooser is None else str(self.chooser.taken)
+        return f"Simulation(seed={self.seed!r}" + (f', schedule="{taken}")' if taken else ")")
 
     # -- calls
 
@@ -188,6 +206,11 @@ class World:
         """The number of a new connection."""
         self._sockets += 1
         return self._sockets
+
+    def next_stub(self) -> int:
+        """The number of a stub of an object that is used for the first time."""
+        self._stubs += 1
+        return self._stubs
 
     def next_root(self) -> int:
         """What the draws of something new from outside are keyed by."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Source: developers.cloudflare.com/workers/observability/errors (updated 2026-10-08).
 _THREW = "error code: 1101"
 
+#: The parts of a client's draws that its two messages on the way between it and its colo are drawn with.
+_REQUEST, _REPLY = 2, 3
+
 _AS_JSON = "write body=json.dumps(data), headers={'content-type': 'application/json'}"
 _INSTEAD = {
     "json": _AS_JSON,
@@ -126,7 +129,7 @@ class Client:
         if world.faults is not None and world.faults.client_loses(call, "request", self.city, call.stub):
             self._lost(call, "request", now_us)
         else:
-            world.loop.at(now_us + self._link_us(call, 2), self._at_edge, call)
+            world.loop.at(now_us + self._link_us(call, _REQUEST), self._at_edge, call)
         return outcome
 
     def _add_headers(self, request: JsRequest) -> None:
@@ -182,10 +185,14 @@ class Client:
         """One way between the client and its colo, with jitter."""
         colo: City | None = call.stub
         if self._network is None or self.city is None or colo is None:
-            return self._access_us
-        delay_us = self._access_us + self._network.delay_us(self.city, colo, self._draw(call.key, leg))
-        faults = self._world.faults
-        return delay_us if faults is None else delay_us + faults.extra_us(self.city, colo)
+            delay_us = self._access_us
+        else:
+            delay_us = self._access_us + self._network.delay_us(self.city, colo, self._draw(call.key, leg))
+        if (faults := self._world.faults) is not None:
+            delay_us += faults.extra_us(self.city, colo) + faults.late_us(
+                call, "request" if leg == _REQUEST else "reply"
+            )
+        return delay_us
 
     def _at_edge(self, call: Call) -> None:
         world = self._world
@@ -214,7 +221,7 @@ class Client:
         else:
             if error is None and response.webSocket is not None:
                 response.webSocket.travelled(call.stub, self.city, self._access_us)
-            world.loop.at(now_us + self._link_us(call, 3), self._arrives, (call, response, error))
+            world.loop.at(now_us + self._link_us(call, _REPLY), self._arrives, (call, response, error))
 
     def _arrives(self, answer: tuple[Call, Any, JsException | None]) -> None:
         call, response, error = answer

@@ -184,6 +184,10 @@ class Deployment:
         self._connect_crons(program, script.services.crons)
         return program
 
+    def script(self, name: str) -> Script:
+        """What a program was deployed from."""
+        return self._scripts[name]
+
     def replace(self, name: str, isolates: Isolates, *, env: Env | None = None, script: Script | None = None) -> None:
         """Put new code in the place of a program's: what starts from now on runs it."""
         program = self.programs[name]

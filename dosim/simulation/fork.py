@@ -18,14 +18,16 @@ from dosim.bindings.external import ExternalService
 from dosim.bindings.namespace import DurableObjectNamespace, Stub, StubLink
 from dosim.bindings.outside import OutsideSocket
 from dosim.bindings.stubs import RemoteStub
+from dosim.kernel.chooser import exploring
 from dosim.kernel.durations import instant_us
 from dosim.kernel.loop import NO_LIMIT, Loop
+from dosim.kernel.making import making
 from dosim.network import Network
 from dosim.platform.facts import EPOCH_MS
 from dosim.runtime.calls import OutsideCall
 from dosim.simulation.clients import Client
 from dosim.simulation.errors import ForkError
-from dosim.simulation.journal import Action, changed, kept, making, result_of
+from dosim.simulation.journal import Action, changed, kept, result_of
 from dosim.simulation.objects import ObjectView
 from dosim.simulation.options import check_seed
 from dosim.trace import Record
@@ -101,7 +103,7 @@ def forked(simulation: Simulation, moment: Moment, *, seed: int | str | None, ru
     else:
         fork, twins = _rerun(simulation, moment, run), None
     fork._twins = twins
-    fork.world.replay = f"{simulation.world.replay}, its calls, .fork({_told(fork, moment)}{_seeded(seed)})"
+    fork.world.made_by = f"{simulation.world.replay}, its calls, .fork({_told(fork, moment)}{_seeded(seed)})"
     if seed is not None:
         fork._reseed(seed)
     return fork
@@ -197,7 +199,8 @@ def made_again(simulation: Simulation) -> Simulation:
     scripts, adopt, options, cuts = simulation._made_of
     network = options.network.with_cuts(cuts) if isinstance(options.network, Network) else options.network
     fork = type(simulation).__new__(type(simulation))
-    fork._start(scripts, adopt, replace(options, network=network))
+    chooser = None if options.chooser is None else options.chooser.again(simulation._decided_before)
+    fork._start(scripts, adopt, replace(options, network=network, schedule=chooser))
     return fork
 
 
@@ -435,6 +438,9 @@ def _halted(simulation: Simulation, moment: Moment, run: Callable[[], object]) -
             made.append(new._runner.halt)
 
     making.append(watch)
+    chooser = simulation.world.chooser
+    if chooser is not None:  # what the function makes without a schedule is decided as this was
+        exploring.append(chooser.again({}))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -442,6 +448,8 @@ def _halted(simulation: Simulation, moment: Moment, run: Callable[[], object]) -
     except Halted:
         pass
     finally:
+        if chooser is not None:
+            exploring.pop()
         making.remove(watch)
         for halt in made:
             halt.fork._runner.halt = None

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Called with every simulation that is made, while a fork calls a function that makes one.
-making: list[Callable[[Any], None]] = []
-
 #: Who acts: ("simulation", 0), ("client", its number), ("socket", its number), ("response", the request's number),
 #: ("stub", its link).
 Actor = tuple[str, Any]

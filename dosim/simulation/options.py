@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from dosim.kernel.chooser import Chooser, Schedule, exploring
 from dosim.kernel.durations import duration_us
 from dosim.network import Network
 from dosim.network.constants import EDGE_ROUTING_US, WORKER_COLD_START_US
@@ -31,6 +32,8 @@ class Options:
     retention: str = "full"
     show_output: bool = True
     prevent_eviction: Sequence[str] = ()
+    schedule: object = None
+    chooser: Chooser | None = field(init=False)
     earth: Network | None = field(init=False)
     cold_start_us: int = field(init=False)
     kv_consistency_us: int | None = field(init=False)
@@ -49,6 +52,7 @@ class Options:
         else:
             self.cold_start_us = WORKER_COLD_START_US if self.earth is not None else 0
 
+        self.chooser = _chooser(self.schedule)
         given = self.kv_consistency
         self.kv_consistency_us = None if given is None else duration_us(given, "kv_consistency")
 
@@ -68,6 +72,15 @@ class Options:
                     f"prevent_eviction has {name!r}, which is no bound class: it takes names of classes"
                     f" ({', '.join(known) or 'none is bound'})."
                 )
+
+
+def _chooser(schedule: object) -> Chooser | None:
+    """Who decides: by a schedule, or whoever explores now; None: nobody, the plain choices are made."""
+    if isinstance(schedule, Chooser):
+        return schedule
+    if schedule is not None:
+        return Chooser(Schedule.of(schedule))
+    return exploring[-1] if exploring else None
 
 
 def check_seed(seed: object) -> None:

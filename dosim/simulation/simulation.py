@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakMethod
 
 from dosim.billing import Meter, bill_reading
@@ -17,15 +17,17 @@ from dosim.bindings.external import ExternalService
 from dosim.kernel.durations import Instant, duration_us, instant_us
 from dosim.kernel.entropy import Entropy
 from dosim.kernel.loop import NO_LIMIT
+from dosim.kernel.making import making
 from dosim.kernel.nesting import level_outside
 from dosim.platform.facts import COMPATIBILITY_DATE, EPOCH_MS
+from dosim.runtime.choices import Choices
 from dosim.runtime.world import World
 from dosim.simulation.clients import Client
 from dosim.simulation.deployment import Deployment, Script, Stores
 from dosim.simulation.errors import PortabilityError, PortabilityWarning
 from dosim.simulation.given import Given, checked_update
 from dosim.simulation.isolates import Isolates, LoadedIsolate
-from dosim.simulation.journal import Journal, making, recorded
+from dosim.simulation.journal import Journal, recorded
 from dosim.simulation.objects import Objects
 from dosim.simulation.options import Options
 from dosim.simulation.running import Runner
@@ -40,10 +42,15 @@ from dosim.workers.http import PyodideFetchResponse, fetch_request, from_js
 if TYPE_CHECKING:
     from dosim.billing import Bill
     from dosim.explain import Explanation
+    from dosim.kernel.chooser import Schedule
     from dosim.network import Network
     from dosim.runtime.calls import OutsideCall
     from dosim.simulation.fork import Twins
     from dosim.trace import Trace
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Simulation(Verbs, Views):
@@ -58,7 +65,8 @@ class Simulation(Verbs, Views):
     distances and no cold starts. cold_start: how long an isolate takes to start, "5ms" on earth as documented for
     JavaScript (Python with packages: "1s"). kv_consistency: how long a colo may answer with an old value of a KV key,
     "60s" as documented. portability: "warn", "error" or "friendly". retention: "full", "last=N" or "none".
-    prevent_eviction: names of classes that stay in memory. Raises ValueError or TypeError that name the argument.
+    prevent_eviction: names of classes that stay in memory. schedule: the decisions that differ from the plain ones, as
+    an exploration prints them ("delay12=100ms,object203=crash"). Raises ValueError or TypeError that name the argument.
     """
 
     def __init__(
@@ -87,6 +95,7 @@ class Simulation(Verbs, Views):
         retention: str = "full",
         show_output: bool = True,
         prevent_eviction: Sequence[str] = (),
+        schedule: Schedule | str | None = None,
     ) -> None:
         options = Options(
             seed=seed,
@@ -101,6 +110,7 @@ class Simulation(Verbs, Views):
             retention=retention,
             show_output=show_output,
             prevent_eviction=prevent_eviction,
+            schedule=schedule,
         )
         given = Given(
             worker, durable_objects, vars, kv_namespaces, r2_buckets, d1_databases, queues, queue_consumers, services,
@@ -140,6 +150,7 @@ class Simulation(Verbs, Views):
         """Build it, and keep what it was made of, for forks. `scripts` makes the same ones anew each time."""
         cuts = options.earth.cuts if options.earth is not None else frozenset()
         self._made_of = (scripts, adopt, options, cuts)
+        self._decided_before = {} if options.chooser is None else dict(options.chooser.counts)
         self._build(scripts(), adopt, options)
         for watch in [*making]:
             watch(self)
@@ -158,11 +169,14 @@ class Simulation(Verbs, Views):
             concurrency=options.concurrency,
             network=options.earth,
             retention=options.retention,
-            portability=_weakly(self._trap),
+            portability=_weakly(self._trap, otherwise=False),
             check_response=_check_response,
             make_fetch_request=fetch_request,
             wrap=from_js,
+            chooser=options.chooser,
         )
+        if options.chooser is not None:
+            Choices.of(world, options.chooser).redeploy = _weakly(self._redeploy, None)
         self._meter, self._metered = Meter(), 0
         if options.retention != "full":  # else the trace is read when somebody asks for the bill
             world.trace.subscribe(self._meter.fold)
@@ -401,6 +415,15 @@ class Simulation(Verbs, Views):
         env = self.env
         self._deployment.replace(self.program.name, self._load(lambda: LoadedIsolate(entrypoints, merged, env)))
 
+    def _redeploy(self, name: str) -> None:
+        """The same code of a program once more, as a fault: of a project, with its modules loaded anew."""
+        program, script = self._deployment.programs[name], self._deployment.script(name)
+        loaded = program.isolates.first
+        load = script.load(program.env) if script.folder is not None else lambda: loaded
+        self._deployment.replace(name, self._load(load))
+        self.isolates = self.program.isolates
+        self._deployment.update_objects(name, None)
+
     # -- forks
 
     def fork(
@@ -514,13 +537,13 @@ class Simulation(Verbs, Views):
         return f"<p>{escape(repr(self))}</p>{self.objects._repr_html_()}"
 
 
-def _weakly(trap: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+def _weakly(act: Callable[P, R], otherwise: R) -> Callable[P, R]:
     """A method that does not keep its simulation: in a cycle, its coroutines could be collected before it ends them."""
-    method = WeakMethod(trap)
+    method = WeakMethod(act)
 
-    def call(said: str, portable: str) -> bool:
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         alive = method()
-        return alive is not None and alive(said, portable)
+        return otherwise if alive is None else alive(*args, **kwargs)
 
     return call
 

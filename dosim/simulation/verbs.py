@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.durations import duration_us
-from dosim.runtime.faults import Faults, Loss
+from dosim.runtime.faults import RESET_TEXT, Faults, Loss, reset_error
 from dosim.runtime.holders import why_not_hibernating
 from dosim.simulation.journal import recorded
-from dosim.web.errors import JsException
 
 if TYPE_CHECKING:
     from dosim.network import City, Network
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from dosim.runtime.world import World
     from dosim.simulation.objects import Objects
 
-RESET_TEXT = "Durable Object connection closed because the object was reset."
 _MESSAGES = ("request", "reply")
 
 
@@ -74,7 +72,7 @@ class Verbs:
         """
         host = self._host("reset", obj)
         if host.instance is not None:
-            host.instance.reset(JsException(reason, durableObjectReset=True, retryable=True))
+            host.instance.reset(reset_error(reason))
 
     @recorded
     def storage_fails(self, obj: Any, commits: int = 1) -> None:

@@ -27,7 +27,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "failed": ("error",),
     # a call to an object, or to a function that came with a call
     "call": ("caller", "via", "target", "method"),
-    "leave": ("from_colo", "to_colo", "lookup_us"),
+    "leave": ("from_colo", "to_colo", "lookup_us", "stub"),  # stub: its number, if it is an object's
     "arrive": ("colo",),
     "turn_away": ("error",),
     "queue": ("held_by",),
@@ -63,6 +63,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "held": ("instance", "by"),
     "fault": ("verb", "what"),
     "lost": ("what", "why"),
+    "choice": ("decision", "text"),  # an open order or a fault was decided otherwise than plainly
     "evict": ("instance", "sockets", "stored_bytes"),
     "crash": ("instance",),
     "reset": ("instance", "error"),

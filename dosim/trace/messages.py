@@ -173,7 +173,7 @@ class _Reader:
         way = self._ways.get(raw[4])
         if way is None:
             return
-        start, end, lookup_us = raw[6]
+        start, end, lookup_us = raw[6][:3]
         way.home, way.there = str(start or ""), str(end or "")
         left_us = raw[0] + (lookup_us if isinstance(lookup_us, int) else 0)
         way.leg = left_us, raw[1], False, way.home, way.there
