@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,9 @@ from dosim.testing.conformance.concurrency_compiler import compile_case
 from dosim.testing.conformance.concurrency_laws import LAWS, broken
 from dosim.testing.conformance.random_concurrency import concurrency_cases, jittered, written
 from dosim.testing.conformance.random_storage import storage_cases
+from dosim.testing.conformance.reduction import shrunk
 from dosim.testing.conformance.results import FAILED, CaseResult
 from dosim.testing.conformance.runner import find_cases, run_item
-from dosim.testing.conformance.shrinking import shrunk
 from dosim.testing.conformance.storage import run_storage_case
 from dosim.testing.conformance.storage_model import expectation
 
@@ -67,14 +68,14 @@ def answer_of(case: Json) -> Json:
     return play(compile_case(case, None), None)
 
 
-@budget(150)
+@budget(100)
 @given(storage_cases())
 def test_storage_is_as_the_rules_have_it(case: Json) -> None:
     """Random programs of KV, SQL, transactions, resets and alarms answer as the model of the rules."""
     check_storage(case)
 
 
-@budget(120)
+@budget(100)
 @given(concurrency_cases())
 def test_concurrency_keeps_the_rules(case: Json) -> None:
     """The logs of random programs of several requests break no rule about gates, sections, resets and storage."""
@@ -144,6 +145,7 @@ def test_a_rollback_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) 
     assert 1 == len(transaction["body"]) or transaction["end"] is None
 
 
+@pytest.mark.slow
 def test_a_reset_that_loses_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a reset commits the open turn, a write before an abort is printed."""
     monkeypatch.setattr(Storage, "rollback", Storage.commit)
@@ -153,6 +155,7 @@ def test_a_reset_that_loses_nothing_is_found(monkeypatch: pytest.MonkeyPatch) ->
     assert 2 >= len(event["body"])
 
 
+@pytest.mark.slow
 def test_sections_that_run_in_the_wrong_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the newest section starts first, a program of two or three requests is printed."""
     monkeypatch.setattr(InputGate, "add_section", last_first)
@@ -306,7 +309,9 @@ def test_jitter_moves_delays_and_nothing_else() -> None:
 def test_shrinking_leaves_the_two_steps_that_matter() -> None:
     """Delta debugging takes away what a difference does not need, at every depth, and the case itself stays."""
     inner = [{"op": "kv.get", "args": [name]} for name in "abcdef"]
-    case = {"steps": [{"op": "event", "body": [{"op": "tx.async", "body": list(inner), "end": {"throw": "x"}}] * 3}] * 4}
+    case = {
+        "steps": [{"op": "event", "body": [{"op": "tx.async", "body": list(inner), "end": {"throw": "x"}}] * 3}] * 4
+    }
     before = str(case)
 
     small = shrunk(case, lambda smaller: "['c']" in str(smaller) and "['e']" in str(smaller))
@@ -329,7 +334,12 @@ def test_the_live_arm_says_what_is_missing() -> None:
     """Without node and npm the script says so and exits with 2."""
     script = FOUND.parent / "run.py"
     result = subprocess.run(
-        [sys.executable, str(script)], env={"PATH": ""}, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(script)],
+        env={**os.environ, "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert 2 == result.returncode, result.stderr

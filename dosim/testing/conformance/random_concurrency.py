@@ -55,7 +55,7 @@ def leaf() -> st.SearchStrategy[Json]:
 
 
 def nested(depth: int = 2) -> st.SearchStrategy[Json]:
-    """An operation of an object: a leaf, a section or transaction around some, or calls that go on side by side."""
+    """An operation of an object: a leaf, a section or transaction around some, or what goes on side by side."""
     if not depth:
         return leaf()
     inner = st.lists(nested(depth - 1), min_size=1, max_size=3)
@@ -67,6 +67,7 @@ def nested(depth: int = 2) -> st.SearchStrategy[Json]:
         st.builds(lambda steps: ["block", steps], inner),
         st.builds(lambda steps, undone: ["txn", steps, undone], inner, st.booleans()),
         st.builds(lambda strands: ["gather", strands], together),
+        st.builds(lambda one, other: ["sections", one, other], inner, inner),
     )
 
 
@@ -134,6 +135,8 @@ class Writer:
                 [["wait", at * STRAND_MS], *self.program(steps, req)] for at, steps in enumerate(args[0], start=1)
             ]
             return [begin, ["gather", [self.strand(strand) for strand in strands]], end]
+        if name == "sections":  # both are asked for in one turn
+            return [begin, ["gather", [self.operation(["block", steps], req) for steps in args]], end]
         if name in ("block", "txn"):
             return [begin, *self.section(n, name, args, req), end]
         return [begin, op, end]

@@ -24,8 +24,7 @@ NEAR_MS = 200
 
 TABLE = "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, v TEXT UNIQUE)"
 FAMILY = (
-    "CREATE TABLE IF NOT EXISTS p (id INTEGER PRIMARY KEY); "
-    "CREATE TABLE IF NOT EXISTS c (p INTEGER REFERENCES p(id))"
+    "CREATE TABLE IF NOT EXISTS p (id INTEGER PRIMARY KEY); CREATE TABLE IF NOT EXISTS c (p INTEGER REFERENCES p(id))"
 )
 INSERT = "INSERT INTO t VALUES (?, ?)"
 #: Statements about table t that take an id and a text; `storage_model` knows each by its text.

@@ -290,7 +290,8 @@ class Model:
 
     def story(self) -> list[Json]:
         """The answer to every step."""
-        steps, answers = self.case["steps"], []
+        steps = self.case["steps"]
+        answers: list[Json] = []
         while len(answers) < len(steps):
             step = steps[len(answers)]
             harness = HARNESS.get(step["op"])

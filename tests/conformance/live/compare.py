@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 

@@ -21,8 +21,8 @@ from runtime import NoRuntime, Runtime, install
 from dosim.testing.conformance.concurrency_laws import broken
 from dosim.testing.conformance.random_concurrency import concurrency_cases
 from dosim.testing.conformance.random_storage import storage_cases
+from dosim.testing.conformance.reduction import shrunk
 from dosim.testing.conformance.report import shown
-from dosim.testing.conformance.shrinking import shrunk
 from dosim.testing.conformance.storage_model import expectation
 
 Json = Any
