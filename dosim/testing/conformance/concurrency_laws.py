@@ -7,6 +7,7 @@ its log and its results, and nothing of dosim's runtime. `LAWS` holds them all; 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,7 +117,7 @@ def begins_turn(played: Played, entry: Entry) -> bool:
 def turns_never_overlap(played: Played) -> Iterator[str]:
     """Between two points that open the gate nothing else runs at the object: storage awaits let nobody in."""
     for log in played.of_objects():
-        for before, entry in zip(log, log[1:], strict=False):
+        for before, entry in itertools.pairwise(log):
             if not begins_turn(played, entry) and entry.req != before.req:
                 yield f"{before} came into the turn of {entry}"
 
