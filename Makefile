@@ -24,7 +24,7 @@ AXE := tests/browser/node_modules/.package-lock.json
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 demo: $(RUN)  ## ten requests that each take five seconds, told and drawn in the terminal
 	@$(VENV)/bin/dosim run ten-by-five
@@ -41,7 +41,7 @@ test-browser: $(BROWSER) $(AXE) book  ## the book, lessons in JupyterLab and the
 
 test-all: test test-slow test-browser  ## every test
 
-conformance-live: $(DEV)  ## the recorded cases and N=50 random programs on workerd from npm and on dosim, side by side (needs node)
+conformance-live: $(DEV)  ## recorded cases and N=50 random programs on workerd and on dosim (needs npm)
 	$(PY) tests/conformance/live/run.py --random $(N) --seed $(SEED)
 
 lint: $(DEV)  ## style, format, types, and which layer may import which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from dosim.storage.engine import Storage
 from dosim.testing.conformance.concurrency import play
 from dosim.testing.conformance.concurrency_compiler import compile_case
 from dosim.testing.conformance.concurrency_laws import LAWS, broken
-from dosim.testing.conformance.random_concurrency import concurrency_cases, jittered, written
+from dosim.testing.conformance.random_concurrency import BEAT_MS, JITTER_MS, concurrency_cases, jittered, less, written
 from dosim.testing.conformance.random_storage import storage_cases
 from dosim.testing.conformance.reduction import shrunk
 from dosim.testing.conformance.results import FAILED, CaseResult
@@ -91,7 +92,7 @@ def test_storage_is_as_the_rules_have_it_many_times(case: Json) -> None:
 
 
 @pytest.mark.slow
-@budget(900)
+@budget(600)
 @given(concurrency_cases())
 def test_concurrency_keeps_the_rules_many_times(case: Json) -> None:
     """The same of many programs."""
@@ -162,7 +163,7 @@ def test_sections_that_run_in_the_wrong_order_are_found(monkeypatch: pytest.Monk
 
     case = smallest(concurrency_cases(), lambda case: bool(breaks(case)))
 
-    assert 3 >= len(case["steps"])
+    assert 3 >= len(case["drawn"])
 
 
 def test_a_section_that_holds_nobody_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +172,7 @@ def test_a_section_that_holds_nobody_out_is_found(monkeypatch: pytest.MonkeyPatc
 
     case = smallest(concurrency_cases(), lambda case: bool(breaks(case)))
 
-    assert 2 == len(case["steps"])
+    assert 2 == len(case["drawn"])
 
 
 def always_delivered(gate: InputGate, event: Event) -> None:
@@ -206,7 +207,7 @@ def last_first(gate: InputGate, section: CriticalSection) -> None:
 #: Two requests: the first a section with a wait in it and a fetch, the second two writes; then one that is reset.
 MEETING = written(
     [
-        (0, "A:x", [["block", [["put", "a", 1], ["wait", 250]]], ["ext", 250]]),
+        (0, "A:x", [["block", [["put", "a", 1], ["wait", BEAT_MS]]], ["ext", BEAT_MS]]),
         (0, "A:x", [["get", "a"], ["put", "a", 2], ["block", [["tick", 2]]]]),
         (3, "A:x", [["put", "a", 3], ["break"]]),
     ]
@@ -220,12 +221,12 @@ def at(log: Json, *event: Json) -> int:
 
 def intruder(log: Json, results: Json) -> None:
     """Another request comes in between a read and its answer."""
-    log.insert(at(log, "end", 5), [250, "A:x", "r1", ["end", 2]])
+    log.insert(at(log, "end", 5), [800, "A:x", "r1", ["end", 2]])
 
 
 def entered(log: Json, results: Json) -> None:
     """A request enters while a section runs."""
-    log.insert(at(log, "stop", 1), [250, "A:x", "r2", ["enter"]])
+    log.insert(at(log, "stop", 1), [800, "A:x", "r2", ["enter"]])
 
 
 def turned(log: Json, results: Json) -> None:
@@ -251,17 +252,17 @@ def early(log: Json, results: Json) -> None:
 
 def late(log: Json, results: Json) -> None:
     """A fetch ends after its time, and nothing held it."""
-    log[at(log, "end", 4)][0] = 600
+    log[at(log, "end", 4)][0] = 1300
 
 
 def leaked(log: Json, results: Json) -> None:
     """The fetch behind a write that is never committed arrives."""
-    log.append([850, "ext", "11", "recv"])
+    log.append([1800, "ext", "11", "recv"])
 
 
 def answered(log: Json, results: Json) -> None:
     """The request whose writes could not be committed gets an answer."""
-    results[2] = {"req": "r3", "t": 850, "value": None}
+    results[-1] = {"req": "r3", "t": 1800, "value": None}
 
 
 TAMPERED = {
@@ -298,11 +299,11 @@ def test_no_law_is_left_untested() -> None:
 def test_jitter_moves_delays_and_nothing_else() -> None:
     """A jittered case has the same operations, each delay and start at most a few milliseconds later."""
     moved = jittered(MEETING, 1)
-    waits = [line for line in moved["steps"][0]["do"][2][1] if line[0] == "wait"]
+    waits = [line for line in moved["steps"][2]["do"][2][1] if line[0] == "wait"]
 
     assert [step["req"] for step in MEETING["steps"]] == [step["req"] for step in moved["steps"]]
     assert MEETING != moved
-    assert all(250 <= wait[1] <= 257 for wait in waits)
+    assert all(BEAT_MS <= wait[1] <= BEAT_MS + max(JITTER_MS) for wait in waits)
     assert waits
 
 
@@ -319,6 +320,14 @@ def test_shrinking_leaves_the_two_steps_that_matter() -> None:
     expected = {"op": "tx.async", "body": [inner[2], inner[4]], "end": None}
     assert {"steps": [{"op": "event", "body": [expected]}]} == small
     assert before == str(case)
+
+
+def test_a_concurrency_program_is_shrunk_as_it_was_drawn() -> None:
+    """A smaller program is written anew: its logs fit it, and what it needs is all that is left."""
+    small = shrunk(MEETING, lambda smaller: '"ext", 400' in json.dumps(smaller["drawn"]), candidates=less)
+
+    assert [(0, "A:x", [["ext", BEAT_MS]])] == small["drawn"]
+    assert [] == broken(small, answer_of(small))
 
 
 def test_shrinking_asks_no_more_than_it_may() -> None:

@@ -4,11 +4,13 @@ Hypothesis strategies of random concurrency cases, in the language of `tests/con
 Several requests meet at two objects and do what the gates are about: storage, timers, fetches, calls, sections,
 transactions that fail, resets. Every operation logs `["begin", n, name, …]` and `["end", n, value]`, a section
 `["start", n]` and `["stop", n]`, a handler `["enter"]` and `["leave", value]`: `concurrency_laws` reads no more than
-that log. Requests begin at times of their own, so that few events fall on the same millisecond.
+that log. Requests begin at times of their own, so that few events fall on the same millisecond, and after a first one
+to each object, whose start takes a real runtime some time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -19,13 +21,14 @@ Json = Any
 Steps = st.SearchStrategy[list[Json]]
 
 #: Delays are multiples of this, and each request starts at an offset of its own in it (ms).
-BEAT_MS = 250
-OFFSET_MS = 50
+BEAT_MS = 400
+OFFSET_MS = 100
 #: The strands of a `gather` begin this far apart (ms).
-STRAND_MS = 20
-#: How far a delay is moved to see whether a program depends on it (ms).
-JITTER_MS = (0, 3, 7)
+STRAND_MS = 30
+#: How much later a delay ends to see whether a program depends on it (ms).
+JITTER_MS = (0, 11, 29)
 
+OBJECTS = ("A:x", "B:y")
 KEYS = ("a", "b")
 BREAK = (
     "create table if not exists p (id integer primary key)",
@@ -88,13 +91,44 @@ def concurrency_cases() -> st.SearchStrategy[Json]:
 def written(requests: list[tuple[int, str, list[Json]]]) -> Json:
     """The case of these requests: (beat of its start, object, operations)."""
     writer = Writer()
-    steps = []
+    steps: list[Json] = [
+        {"req": f"first {target}", "at": index * 2 * OFFSET_MS, "to": target, "do": writer.handler([], "")}
+        for index, target in enumerate(OBJECTS)
+    ]
     for index, (beat, target, ops) in enumerate(requests):
         req = f"r{index + 1}"
         # Only A calls B: an object never waits for one that waits for it.
         program = writer.handler([op for op in ops if target == "A:x" or op[0] != "call"], req)
-        steps.append({"req": req, "at": beat * BEAT_MS + index * OFFSET_MS, "to": target, "do": program})
-    return {"id": "random", "area": "random", "tier": "random", "order_only": True, "steps": steps, "settle": BEAT_MS}
+        steps.append({"req": req, "at": (beat + 1) * BEAT_MS + index * OFFSET_MS, "to": target, "do": program})
+    names = {"id": "random", "area": "random", "tier": "random"}
+    return {**names, "order_only": True, "steps": steps, "settle": BEAT_MS, "drawn": requests}
+
+
+def less(case: Json) -> Iterator[Json]:
+    """Cases with less in them than this drawn one: without a request, without an operation, or with what is in one."""
+    requests = case["drawn"]
+    for at in range(len(requests)):
+        if len(requests) > 1:
+            yield written(requests[:at] + requests[at + 1 :])
+    for at, (beat, target, ops) in enumerate(requests):
+        for fewer in less_of(ops):
+            yield written([*requests[:at], (beat, target, fewer), *requests[at + 1 :]])
+
+
+def less_of(ops: list[Json]) -> Iterator[list[Json]]:
+    """Lists of operations with less in them."""
+    for at, op in enumerate(ops):
+        before, after = ops[:at], ops[at + 1 :]
+        yield before + after
+        programs = [part for part in op[1:] if isinstance(part, list)]
+        if op[0] == "gather":
+            programs = programs[0]
+        for program in programs:
+            yield before + program + after
+        for place, part in enumerate(op):
+            for fewer in less_of(part) if isinstance(part, list) and op[0] != "gather" else ():
+                if fewer:
+                    yield [*before, [*op[:place], fewer, *op[place + 1 :]], *after]
 
 
 class Writer:

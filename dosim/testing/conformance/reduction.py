@@ -13,13 +13,20 @@ from typing import Any
 
 Json = Any
 
-#: Where a value of a case may hold a program: under these keys of an object, or as a list of lists.
-PROGRAMS = ("steps", "body", "events", "do", "alarm")
+#: The keys of a storage case under which lists of steps stand.
+PROGRAMS = ("steps", "body", "events", "alarm")
 
 
-def shrunk(case: Json, differs: Callable[[Json], bool], questions: int = 200) -> Json:
+def shrunk(
+    case: Json,
+    differs: Callable[[Json], bool],
+    questions: int = 200,
+    candidates: Callable[[Json], Iterator[Json]] | None = None,
+) -> Json:
     """
     The smallest case found for which `differs` holds, which must hold for `case`.
+
+    `candidates` gives the cases to try instead of one; without it they are those of `smaller`.
 
     Asks at most `questions` times; gives a new case, `case` stays as it is.
     """
@@ -27,7 +34,7 @@ def shrunk(case: Json, differs: Callable[[Json], bool], questions: int = 200) ->
     progress = True
     while progress:
         progress = False
-        for candidate in smaller(best):
+        for candidate in (candidates or smaller)(best):
             if asked == questions:
                 return best
             asked += 1
@@ -63,18 +70,7 @@ def lists(value: Json, place: tuple[Json, ...] = ()) -> Iterator[tuple[Json, ...
                 yield from lists(item, (*place, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            if is_program(item):
-                yield (*place, index)
             yield from lists(item, (*place, index))
-
-
-def is_program(value: Json) -> bool:
-    """Whether a value is a program of the concurrency language: a list of operations."""
-    return isinstance(value, list) and bool(value) and all(is_operation(item) for item in value)
-
-
-def is_operation(value: Json) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], str)
 
 
 def ends(value: Json, place: tuple[Json, ...] = ()) -> Iterator[tuple[Json, ...]]:
