@@ -206,6 +206,7 @@ DEPENDENCIES = {
     "rich",
     "cronsim",
     "greenlet",
+    "tqdm",
 }
 
 

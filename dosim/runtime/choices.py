@@ -46,10 +46,11 @@ _DONE_TO = {"evict": "is evicted", "crash": "crashes", "reset": "is reset", "dep
 class EventSight:
     """What an event is: its lane, and the object whose event it is."""
 
-    __slots__ = ("_arg", "_call", "_name", "host", "lane")
+    __slots__ = ("_call", "_name", "arg", "host", "lane")
 
     def __init__(self, fn: Any, arg: Any) -> None:
-        self._arg = arg
+        #: What the event was made with.
+        self.arg = arg
         self._call: Call | None = None
         #: The object in whose memory the event is handled; None: in none's.
         self.host: ObjectHost | None = None
@@ -91,7 +92,7 @@ class EventSight:
         if name in ("_answer_arrives", "_arrives", "_fail"):
             return f"the answer to {call!r}"
         if name == "io_due":
-            return f"{self._arg[1]} of {call!r}"
+            return f"{self.arg[1]} of {call!r}"
         if call is not None:
             return repr(call)
         if isinstance(self.lane, Alarm):
@@ -226,13 +227,12 @@ class Choices(Faults):
             self.told("commit", choice, f"a commit of {host.label} fails{_meanwhile(host)}")
         return choice > 0
 
-    def before(self, fn: Any, arg: Any) -> None:
+    def before(self, sight: EventSight) -> None:
         """An event is about to be handled: what may happen to its object first."""
-        sight = EventSight(fn, arg)
         host = sight.host
         if host is None:
             return
-        if isinstance(sight.lane, Alarm) and sight.lane.rings(arg):
+        if isinstance(sight.lane, Alarm) and sight.lane.rings(sight.arg):
             self._alarm(sight.lane)
         if host.instance is None and host.lingering is None:
             return

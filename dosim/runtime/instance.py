@@ -88,7 +88,8 @@ class Instance:
         self._replies: Replies = []
         #: What earlier turns emitted and the output gate still holds.
         self._gated: deque[tuple[Outbox, Replies]] = deque()
-        self._confirmed_us = 0
+        #: What an earlier life wrote, before it was reset, holds the output of this one too.
+        self._confirmed_us = host.storage.confirmed_us
         self._buried: list[object] = []
         self._held: list[Any] = []
 

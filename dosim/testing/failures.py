@@ -102,7 +102,8 @@ class Failure:
         if self.subject.reference:
             lines.append(f"replay: dosim replay {shlex.quote(self.token)}")
         seed = self.simulation.seed if self.simulation is not None else 0
-        lines.append(f'or: Simulation(..., seed={seed!r}, schedule="{self.schedule}")')
+        schedule = f', schedule="{self.schedule}"' if self.schedule else ""
+        lines.append(f"or: Simulation(..., seed={seed!r}{schedule})")
         return lines
 
     def told_error(self) -> Exception:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dosim.kernel.chooser import FAULTS, ORDERS, Chooser, Schedule
+from dosim.kernel.making import making
 from dosim.simulation import Simulation
 from dosim.testing.exploring import plain_run
 from dosim.testing.failures import Failure
@@ -81,11 +82,16 @@ def _decorated(
 
     rest = _parameters(test)
 
-    def body(*args: Any, **kwargs: Any) -> None:
+    def drive(*args: Any, **kwargs: Any) -> Simulation:
         sim = make()
+        sim.driven_by = functools.partial(drive, *args, **kwargs)
         result = test(*args, sim=sim, **kwargs)
         if inspect.iscoroutine(result):
             sim.run(result)
+        return sim
+
+    def body(*args: Any, **kwargs: Any) -> None:
+        sim = drive(*args, **kwargs)
         for invariant in invariants:
             check_invariant(invariant, sim)
 
@@ -152,6 +158,7 @@ def _strategies(subject: Subject) -> tuple[st.SearchStrategy[Schedule], st.Searc
 
 def check_invariant(invariant: Invariant, sim: Simulation) -> None:
     """Call an invariant. Raises BadTest when it is broken itself: it raised something but an AssertionError."""
+    watching, making[:] = [*making], []  # the forks that an invariant makes are not the test's
     try:
         invariant(sim)
     except AssertionError:
@@ -162,3 +169,5 @@ def check_invariant(invariant: Invariant, sim: Simulation) -> None:
             f"the invariant {name} raised {type(error).__name__}: {error}. An invariant raises AssertionError when it"
             " is violated; anything else is a mistake in it."
         ) from error
+    finally:
+        making[:] = watching

@@ -44,7 +44,7 @@ def no_unconfirmed_output(source: object) -> None:
         outputs.take(raw)
     for left, write in outputs.found:
         early = write.confirmed_us is not None and left[0] < write.confirmed_us
-        if early or write.lost is not None:
+        if early or (write.lost is not None and left[0] <= write.lost[0]):
             story = _story(trace, left, write)
             request = left[4] or write.record[4]
             raise violated(source, "no_unconfirmed_output", story, at_us=left[0], request=request)
@@ -128,10 +128,18 @@ class _Object:
                 self._lose(undone, raw)
 
     def end(self, raw: RawRecord) -> None:
-        """The turn failed or the life is over; a crash takes with it what was not confirmed."""
+        """The turn failed or the life is over; a crash takes with it what was not confirmed.
+
+        An object that leaves memory has everything on disk that it committed.
+        """
         self._lose(self._open, raw)
         if raw[2] == "crash":
             self._lose([write for write in self._unconfirmed if (write.confirmed_us or 0) > raw[0]], raw)
+        elif raw[2] == "evict":
+            for write in self._unconfirmed:
+                if write.confirmed_us is not None:
+                    write.confirmed_us = min(write.confirmed_us, raw[0])
+            self._unconfirmed = []
         self._open = []
         self.transactions.clear()
 
