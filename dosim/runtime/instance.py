@@ -80,7 +80,7 @@ class Instance:
         self._turn_gate: InputGate | None = None
         self._turn_ending = False
         self._after_turn: list[Callable[[], None]] = []
-        #: A section's last turn could not be committed: the object is reset when the turn after it ends.
+        #: A turn could not be committed: the object is reset when the turn after it ends.
         self._doomed: JsException | None = None
         #: A transaction was rolled back in this turn: until its end deleteAll() counts as within it (recorded).
         self.rolled_back = False
@@ -193,7 +193,9 @@ class Instance:
                 if isinstance(sent, Call) and sent.is_fetch and not sent.wrote_before:
                     self.world.routes.send(sent, max(at_us, self._confirmed_us))
             self._outbox.clear()
-            if self._after_turn:  # the code behind a section still runs to the end of its turn, on what was committed
+            gate = self._turn_gate
+            if self._after_turn or (gate is not None and gate.waiters and not gate.sections):
+                # Whoever has the lock next, the code behind a section or an event that waits, still has its turn.
                 self._doomed = failed.error
             else:
                 self.reset(failed.error)
