@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from dosim.kernel.choosing import Endless
@@ -11,7 +12,7 @@ from dosim.testing.invariants.wakes import never_wakes_only_itself
 from dosim.testing.projects.driving import OTHER_WAYS, Driver, Way, aside
 from dosim.testing.projects.masks import Path as MaskPath
 from dosim.testing.projects.masks import canonical, differences
-from dosim.testing.projects.rules import Rule, found
+from dosim.testing.projects.rules import Rule
 from dosim.trace.words import cut
 
 #: An alarm that is due at once must not ring before the program has ended.
@@ -45,7 +46,7 @@ class AlarmTwice(Rule):
             twice = left_behind(driver)
             if canonical(once, frozenset()) == canonical(twice, frozenset()):
                 return
-            others = [self._left(Way(**{**other, "gap": _SOON})) for other in OTHER_WAYS]
+            others = [self._left(replace(other, gap=_SOON)) for other in OTHER_WAYS]
             others.append(self._left(Way(gap=_SOON), late=True))
         masks: set[MaskPath] = set()
         for other in others:
@@ -53,7 +54,7 @@ class AlarmTwice(Rule):
         told = self._difference(once, twice, frozenset(masks))
         if told:
             story = f"the alarm of {' and '.join(rang)} ran twice, and did not leave things as one run does: {told}."
-            raise found(driver.simulation, "idempotent_alarm", story)
+            raise self._broken(driver.simulation, "idempotent_alarm", story)
 
     def _rung(self, way: Way, *, twice: bool = False, late: bool = False) -> tuple[Driver, list[str]]:
         """The program, and then its alarms; whose they were."""
@@ -118,7 +119,7 @@ class Idle(Rule):
         driver.run(self.program)
         loop = self.loop(driver.simulation)
         if loop is not None and loop[1] >= IDLE_MONTH_USD:
-            raise found(driver.simulation, "never_wakes_only_itself", f"{loop[0]}.", loop[2])
+            raise self._broken(driver.simulation, "never_wakes_only_itself", f"{loop[0]}.", loop[2])
 
     def cheap_loop(self) -> str:
         """A loop that costs too little to be a finding, in words; "" for none."""
@@ -155,5 +156,3 @@ def _looping(sim: Simulation) -> InvariantViolated | None:
     except InvariantViolated as violation:
         return violation
     return None
-
-

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dosim.kernel.chooser import PLAIN, Chooser
+from dosim.kernel.choosing import Endless
 from dosim.project import ProjectError, read_config
 from dosim.testing.exploring import RUNS, _check, explore
 from dosim.testing.failures import Failure
@@ -67,7 +68,9 @@ class ProjectExploration:
     @property
     def text(self) -> str:
         """Stories of what was found; what was tried; what was left out."""
-        tried = f"{counted(self.programs, 'program')} in {counted(self.runs, 'run')} ({self.strategy}, seed {self.seed})"
+        tried = (
+            f"{counted(self.programs, 'program')} in {counted(self.runs, 'run')} ({self.strategy}, seed {self.seed})"
+        )
         parts = [f"{failure.story}\n" for failure in self.failures[:_TOLD]]
         parts += [f"also: {failure.error}\n{_replay(failure)}\n" for failure in self.failures[_TOLD:]]
         summary = counted(len(self.failures), "finding") if self.failures else "nothing was found"
@@ -231,6 +234,8 @@ class Explorer:
             if word != "serial":
                 outcome = subject.run(Chooser(most_events=MOST_EVENTS))
                 taken, failure = 1, self._failure(subject, outcome)
+                if isinstance(outcome.error, Endless):
+                    self._endless(word, program)
             else:
                 left = schedules
                 if counts and self._limit is not None:
@@ -246,12 +251,23 @@ class Explorer:
                 taken, failure = max(1, explored.runs), explored.failure
         except BadTest as error:
             taken, failure = 1, None
-            self._note(f"{subject.name} cannot be explored: {cut(str(error), 200)}")
+            if isinstance(error.__cause__, Endless):
+                self._endless(word, program)
+            else:
+                self._note(f"{program} cannot be explored: {cut(str(error), 200)}")
         if counts:
             exploration.runs += taken
             if self._progress is not None:
                 self._progress.update(taken)
         return failure
+
+    def _endless(self, word: str, program: Program) -> None:
+        """Objects that are never at rest cannot be watched under this rule: say so, once, and go on with others."""
+        self._found.add((word, self._reaches(program)))
+        self._note(
+            f"{program} makes more than {MOST_EVENTS} events, so {', '.join(self._reaches(program)) or 'the Worker'} is"
+            f" not explored under this rule: {RULES[word].says}"
+        )
 
     def _failure(self, subject: Subject, outcome: Outcome) -> Failure | None:
         """What came of a plain run, when it comes again."""
@@ -319,4 +335,3 @@ def subject_at(place: str, name: str) -> Subject:
 def _shown(folder: Path) -> str:
     here = Path.cwd()
     return (folder.relative_to(here) if folder.is_relative_to(here) and folder != here else folder).as_posix()
-

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 from random import Random
 from typing import Final
 
-from dosim.testing.projects.programs import CONNECT, EVICT, METHODS, RESTART, SEND, WAIT, Operation, Program, Step
+from dosim.testing.projects.programs import (
+    CLOSE,
+    CONNECT,
+    EVICT,
+    METHODS,
+    RESTART,
+    SEND,
+    SOCKETS,
+    WAIT,
+    Operation,
+    Program,
+    Step,
+)
 from dosim.testing.projects.survey import NAMES, Offer, Survey
 
 #: A program to try, by the rule that it is for.
@@ -33,7 +45,7 @@ def programs(survey: Survey, seed: int) -> Iterator[Candidate]:
 
 def _plain(survey: Survey) -> Iterator[Candidate]:
     yield from (("sendable", _program([operation])) for operation in survey.not_sendable)
-    families = [_twice(survey), _remembered(survey), _alarms(survey)]
+    families = [_alarms(survey), _twice(survey), _remembered(survey)]
     for row in zip_longest(*families):
         yield from (candidate for candidate in row if candidate is not None)
 
@@ -46,31 +58,36 @@ def _twice(survey: Survey) -> Iterator[Candidate]:
         pairs += [(one, other) for n, one in enumerate(pool) for other in pool[n + 1 :]]
     for one, other in pairs:
         if one.writes or other.writes:
-            ends = [Program((*_connected([one.first()]), (one.first(), other.first())))]
-            for program in ends:
-                yield "serial", _looked_at(program, survey, one)
+            yield "serial", _looked_at(Program(((one.first(), other.first()),)), survey, one)
 
 
 def _joins(offer: Offer) -> bool:
     """Whether it may be under way together with others: a socket's messages have no answer of their own."""
-    return offer.verb not in (CONNECT, SEND)
+    return offer.verb not in SOCKETS
 
 
 def _remembered(survey: Survey) -> Iterator[Candidate]:
     """Every operation, a pause, and then whatever looks at the same objects."""
     for one in survey.offers:
-        looking = [other for other in survey.offers if set(other.reaches) & set(one.reaches) and other.verb != SEND]
+        looking = [
+            other
+            for other in survey.offers
+            if set(other.reaches) & set(one.reaches) and other.verb not in (SEND, CLOSE)
+        ]
         looking.sort(key=lambda other: other.writes)
         for other in looking[:3]:
             for pause in (EVICT, RESTART):
-                steps = [*_connected([one.first()]), (one.first(),), (Operation(pause),)]
-                yield "survives", Program((*steps, *_connected([other.first()], steps), (other.first(),)))
+                did = _connected([one.first()])
+                yield "survives", Program((*did, (Operation(pause),), (other.first(),)))
+                if one.verb == SEND:
+                    left = (*did, (Operation(CLOSE, one.first().args[:1]),))
+                    yield "survives", Program((*left, (Operation(pause),), (other.first(),)))
 
 
 def _alarms(survey: Survey) -> Iterator[Candidate]:
     for one in survey.offers:
         if set(one.reaches) & survey.with_alarm:
-            steps = (*_connected([one.first()]), (one.first(),))
+            steps = tuple(_connected([one.first()]))
             yield "idle", Program(steps)
             yield "alarm", Program(steps)
 
@@ -81,9 +98,7 @@ def _alarms(survey: Survey) -> Iterator[Candidate]:
 def _random(survey: Survey, seed: int) -> Iterator[Candidate]:
     random = Random(f"dosim explore project {seed}")
     pools = [
-        pool
-        for name in survey.class_names
-        if (pool := [offer for offer in survey.offers if name in offer.reaches])
+        pool for name in survey.class_names if (pool := [offer for offer in survey.offers if name in offer.reaches])
     ]
     rules = ["serial", "serial", "survives", "survives"]
     while pools:
@@ -118,7 +133,7 @@ def _drawn(rule: str, pool: list[Offer], survey: Survey, random: Random) -> Prog
             steps.append((Operation(random.choice((EVICT, EVICT, RESTART))),))
         elif random.random() < 0.15:
             steps.append((Operation(WAIT, (random.choice(_WAITS),)),))
-        steps += _connected([operation], steps) + ([(operation,)] if operation.verb != SEND else [])
+        steps += _connected([operation], steps)
     if rule == "survives" and not any(step[0].verb in (EVICT, RESTART) for step in steps[1:-1]):
         return None
     return Program(tuple(steps)) if steps else None
@@ -131,18 +146,17 @@ def _program(operations: list[Operation]) -> Program:
     return Program(tuple((operation,) for operation in operations))
 
 
-def _connected(operations: list[Operation], steps: list[Step] | None = None) -> list[Step]:
-    """Operations that send to a socket, each after it was opened; the others are left out, unless no steps are given."""
-    known = {operation.args[0] for step in steps or () for operation in step if operation.verb == CONNECT}
+def _connected(operations: list[Operation], steps: Sequence[Step] = ()) -> list[Step]:
+    """Operations as steps; whatever a socket does comes after it was opened, in these steps or those before."""
+    known = {operation.args[0] for step in steps for operation in step if operation.verb == CONNECT}
     found: list[Step] = []
     for operation in operations:
-        if operation.verb == SEND:
-            if operation.args[0] not in known:
-                known.add(operation.args[0])
-                found.append((Operation(CONNECT, operation.args[:1]),))
-            found.append((operation,))
-        elif steps is None:
-            found.append((operation,))
+        if operation.verb == CONNECT:
+            known.add(operation.args[0])
+        elif operation.verb in SOCKETS and operation.args[0] not in known:
+            known.add(operation.args[0])
+            found.append((Operation(CONNECT, operation.args[:1]),))
+        found.append((operation,))
     return found
 
 
@@ -150,7 +164,9 @@ def _looked_at(
     program: Program, survey: Survey, one: Offer, random: Random | None = None, name: str = NAMES[0]
 ) -> Program:
     """The program with operations at its end that look at what is left."""
-    near = [offer for offer in survey.offers if set(offer.reaches) & set(one.reaches) and offer.verb != SEND]
+    near = [
+        offer for offer in survey.offers if set(offer.reaches) & set(one.reaches) and offer.verb not in (SEND, CLOSE)
+    ]
     looking = [offer for offer in near if not offer.writes] or [offer for offer in near if _joins(offer)]
     # an object that is called by its name is looked at by its name, one behind a path by a path
     looking.sort(key=lambda offer: (offer.binding != one.binding, offer.verb not in METHODS[:1]))

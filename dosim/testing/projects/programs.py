@@ -4,7 +4,7 @@
 
 `;` stands between steps, one after the other; `|` between operations that are under way at the same time. An operation
 is a call of an object by its binding and name, a request to the Worker (`POST("/a", "text")`), to an object
-(`ROOM("a").GET("/")`), or a WebSocket's (`CONNECT("/room/a")`, `SEND("/room/a", "hello")`). `wait("61s")` lets time
+(`ROOM("a").GET("/")`), or a WebSocket's (`CONNECT("/room/a")`, `SEND("/room/a", "hello")`, `CLOSE("/room/a")`, which closes all of that path). `wait("61s")` lets time
 pass, `evict()` so much of it that idle objects leave memory, `restart()` does that and starts the process anew.
 """
 
@@ -21,6 +21,8 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: What a WebSocket does.
 CONNECT: Final = "CONNECT"
 SEND: Final = "SEND"
+CLOSE: Final = "CLOSE"
+SOCKETS: Final = (CONNECT, SEND, CLOSE)
 #: What happens to the world instead of in it.
 WAIT: Final = "wait"
 EVICT: Final = "evict"
@@ -118,7 +120,7 @@ def _operation(call: ast.Call, text: str) -> Operation:
     except ValueError:
         raise _bad(ast.unparse(call), text) from None
     match call.func:
-        case ast.Name(id=verb) if verb in (*METHODS, CONNECT, SEND, *PAUSES):
+        case ast.Name(id=verb) if verb in (*METHODS, *SOCKETS, *PAUSES):
             operation = Operation(verb, args)
         case ast.Attribute(
             attr=verb, value=ast.Call(func=ast.Name(id=binding), args=[ast.Constant(value=str(name))], keywords=[])
@@ -126,7 +128,7 @@ def _operation(call: ast.Call, text: str) -> Operation:
             operation = Operation(verb, args, binding, name)
         case _:
             raise _bad(ast.unparse(call), text)
-    if operation.verb in (*METHODS, CONNECT, SEND) and not (args and all(isinstance(arg, str) for arg in args)):
+    if operation.verb in (*METHODS, *SOCKETS) and not (args and all(isinstance(arg, str) for arg in args)):
         raise BadProgram(f"{operation} of {text!r}: a request has a path, and perhaps a body, both texts.")
     return operation
 

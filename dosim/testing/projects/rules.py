@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from dosim.simulation import Simulation
 from dosim.testing.invariants.violations import InvariantViolated
-from dosim.testing.projects.driving import OTHER_WAYS, PLAIN_WAY, Driver, Run, Way, aside, drive
+from dosim.testing.projects.driving import OTHER_WAYS, PLAIN_WAY, Run, Way, aside, drive
 from dosim.testing.projects.masks import Path as MaskPath
 from dosim.testing.projects.masks import canonical, differences
-from dosim.testing.projects.programs import EVICT, RESTART, Operation, Program
+from dosim.testing.projects.programs import EVICT, Operation, Program
 from dosim.trace.words import cut
 
 #: Letters of an answer that a story shows.
@@ -72,9 +72,13 @@ class Rule:
                         found |= differences(part.told, theirs[part.key].told, (part.shape,))
         return frozenset(found)
 
+    def _broken(self, simulation: Simulation, invariant: str, story: str, request: int = 0) -> InvariantViolated:
+        """The error to raise: what the rule says, and what was seen. A failure adds how to replay it."""
+        return InvariantViolated(invariant, f"{self.says} But {story}", at_us=simulation.now.us, request=request)
+
     def _text(self, key: tuple[int, int]) -> str:
         step = self.program.steps[key[0]]
-        return str(step[key[1]]) if key[1] >= 0 else f"what the sockets got after {step[0]}"
+        return str(step[key[1]]) if key[1] >= 0 else f"what sockets get after {step[0]}"
 
 
 class Survives(Rule):
@@ -90,8 +94,8 @@ class Survives(Rule):
         if self._differing(expected, observed, frozenset()) is None and not _new(observed, expected):
             return
         families = [
-            [expected, *(self._aside(replace(staying, **other)) for other in OTHER_WAYS)],
-            [observed, *(self._aside(Way(**other)) for other in OTHER_WAYS)],
+            [expected, *(self._aside(staying.on_day_of(other)) for other in OTHER_WAYS)],
+            [observed, *(self._aside(other) for other in OTHER_WAYS)],
         ]
         masks = self._varying(*families)
         unexpected = _new(observed, *(run for family in families for run in family if run is not observed))
@@ -100,7 +104,7 @@ class Survives(Rule):
             raise self._violated(observed, expected, *different)
         if unexpected and not any(unexpected in run.accidents for run in families[0]):
             story = f"{unexpected} is thrown when the objects have left memory, and not when they stay in it."
-            raise found(observed.simulation, "survives_eviction", story, observed.accidents[unexpected])
+            raise self._broken(observed.simulation, "survives_eviction", story, observed.accidents[unexpected])
 
     def _differing(self, expected: Run, observed: Run, masks: frozenset[MaskPath]) -> tuple[Part, Part] | None:
         for one, other in zip(self._parts(expected), self._parts(observed), strict=True):
@@ -117,14 +121,13 @@ class Survives(Rule):
             if known
         ]
         pause = self.program.steps[pauses[-1]][0] if pauses else "a pause"
-        what = "their memory is lost" if pause == Operation(EVICT) else "their memory and all module globals are lost"
+        what = "their attributes" if pause == Operation(EVICT) else "their attributes and the modules' globals"
         story = (
-            f"after {pause}, in which idle objects left memory, {self._text(leaves.key)} is answered with"
-            f" {shown(leaves.told)}. Had they stayed in memory, the answer were {shown(stays.told)}. When objects leave"
-            f" memory, {what}"
-            + (f": {'; '.join(had[:3])}. What of this is not in storage is gone." if had else ": look at globals.")
+            f"in {pause} idle objects left memory, and afterwards {self._text(leaves.key)} → {shown(leaves.told)}. Had"
+            f" they stayed in memory: {shown(stays.told)}. What is lost then is {what}"
+            + (f": {'; '.join(had[:3])}. What of this is not in storage is gone." if had else ".")
         )
-        return found(observed.simulation, "survives_eviction", story)
+        return self._broken(observed.simulation, "survives_eviction", story)
 
 
 class Sendable(Rule):
@@ -138,12 +141,7 @@ class Sendable(Rule):
         for text, request in run.accidents.items():
             if text.startswith("DataCloneError"):
                 story = f"{self.program} has an answer that cannot be sent: {cut(text, 300)}"
-                raise found(run.simulation, "answer_can_be_sent", story, request)
-
-
-def found(simulation: Simulation, invariant: str, story: str, request: int = 0) -> InvariantViolated:
-    """The error to raise; a failure adds how to replay it."""
-    return InvariantViolated(invariant, story, at_us=simulation.now.us, request=request)
+                raise self._broken(run.simulation, "answer_can_be_sent", story, request)
 
 
 def shown(answer: Any) -> str:
@@ -158,19 +156,12 @@ def shown(answer: Any) -> str:
         return f"status {answer['status']}, {cut(said, _SHOWN)}" if answer["status"] != 200 else cut(said, _SHOWN)
     if isinstance(answer, dict) and set(answer) == {"status"}:
         return f"status {answer['status']}"
-    return cut(repr(answer), _SHOWN) if answer != [] else "nothing"
+    if isinstance(answer, list):  # frames
+        return "; ".join(f"to {who}: {cut(repr(message), _SHOWN)}" for who, message in answer) or "nothing"
+    return cut(repr(answer), _SHOWN)
 
 
 def _new(observed: Run, *others: Run) -> str:
     """An error that was thrown here, and in none of the others; "" for none."""
     known = {text for run in others for text in run.accidents}
     return next((text for text in observed.accidents if text not in known), "")
-
-
-def has_pause(program: Program) -> bool:
-    """Whether objects may leave memory in a program."""
-    return any(operation.verb in (EVICT, RESTART) and operation.is_pause for operation in program.operations)
-
-
-Make = Callable[[Path, Program, tuple[str, ...]], Rule]
-__all__ = ["Driver", "Make", "Part", "Rule", "Sendable", "Survives", "found", "has_pause", "shown"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from dosim.testing.projects.programs import CONNECT, EVICT, RESTART, SEND, Operation, Program, Step
+from dosim.testing.projects.programs import CLOSE, CONNECT, EVICT, METHODS, RESTART, SEND, Operation, Program, Step
 from dosim.testing.projects.survey import NAMES
 from dosim.testing.projects.values import TEXTS
 
@@ -59,7 +59,7 @@ def _is_whole(steps: tuple[Step, ...]) -> bool:
     for operation in (operation for step in steps for operation in step):
         if operation.verb == CONNECT:
             opened.add(operation.args[0])
-        if operation.verb == SEND and operation.args[0] not in opened:
+        if operation.verb in (SEND, CLOSE) and operation.args[0] not in opened:
             return False
     return True
 
@@ -78,4 +78,6 @@ def _renamed(operation: Operation) -> Operation:
     args = operation.args
     if args and isinstance(args[0], str) and args[0].startswith("/"):
         args = ("/".join(first if part == second else part for part in args[0].split("/")), *args[1:])
+    if operation.verb in (*METHODS, SEND):
+        args = (*args[:1], *(arg.replace(f'"{second}"', f'"{first}"') for arg in args[1:]))
     return Operation(operation.verb, args, operation.binding, name)

@@ -18,9 +18,13 @@ _OTHERS: Final = frozenset(("python_modules", "node_modules", "__pycache__", "si
 _PATH: Final = re.compile(r"/[\w./<>{}:*-]*")
 _SLOT: Final = re.compile(r"<[^<>/]*>|\{[^{}/]*\}|(?<=/)[:*]\w*")
 _REQUEST: Final = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) (/[\w./<>{}:*-]*)")
-_WITH_SLOTS: Final = re.compile(r"(?<![\w<])(?:/(?:<\w+>|\{\w+\}|[\w-]+))*/(?:<\w+>|\{\w+\})(?:/(?:<\w+>|\{\w+\}|[\w-]+))*/?")
+_WITH_SLOTS: Final = re.compile(
+    r"(?<![\w<])(?:/(?:<\w+>|\{\w+\}|[\w-]+))*/(?:<\w+>|\{\w+\})(?:/(?:<\w+>|\{\w+\}|[\w-]+))*/?"
+)
 _WORD: Final = re.compile(r"[A-Za-z][\w-]{0,19}")
-_BODIES: Final = re.compile(r"^(body|data|payload|json|js|params|msg|message|event|cmd|command|parsed|obj|content|args)$")
+_BODIES: Final = re.compile(
+    r"^(body|data|payload|json|js|params|msg|message|event|cmd|command|parsed|obj|content|args)$"
+)
 _QUERIES: Final = re.compile(r"(query|params|qs|args|searchparams|search_params)", re.IGNORECASE)
 
 #: A slot of a path, in templates.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from dosim.kernel.choosing import Endless
 from dosim.project import ProjectError, read_config
 from dosim.testing.projects.driving import Driver, accident_in, aside
-from dosim.testing.projects.programs import CONNECT, METHODS, SEND, Operation
+from dosim.testing.projects.programs import CLOSE, CONNECT, METHODS, SEND, SOCKETS, Operation
 from dosim.testing.projects.sources import SLOT, Sources
 from dosim.testing.projects.values import TEXTS, guesses, parameters_of
 from dosim.trace.words import counted, cut
@@ -54,8 +54,8 @@ class Offer:
     def draw(self, random: Random, name: str) -> Operation:
         """One of its operations, on the object of this name."""
         args = tuple(random.choice(values) for values in self.choices)
-        if self.verb in (*METHODS, CONNECT, SEND):
-            args = (_filled(args[0], name, random), *(arg for arg in args[1:] if arg))
+        if self.verb in (*METHODS, *SOCKETS):
+            args = (_filled(args[0], name, random), *(arg.replace(SLOT, name) for arg in args[1:] if arg))
         return Operation(self.verb, args, self.binding, name if self.binding else "")
 
     def first(self) -> Operation:
@@ -136,7 +136,7 @@ class Survey:
             if isinstance(parameters, str):
                 self.left_out.append(f"{said}: {parameters}")
                 continue
-            self._method(binding, found.__name__, name, guesses(parameters))
+            self._method(binding, found.__name__, name, guesses(parameters, self.sources.kinds))
 
     def _method(self, binding: str, class_name: str, name: str, tries: list[tuple[tuple[Any, ...], ...]]) -> None:
         why = ""
@@ -200,7 +200,7 @@ class Survey:
                         driver = Driver(self.folder)
         self.offers += _leaner(list(kept.values()))
         for offer in sockets:
-            self.offers += [offer, self._messages(offer)]
+            self.offers += [offer, self._messages(offer), replace(offer, verb=CLOSE)]
         if not kept and not sockets:
             of = f"the requests of {binding}" if binding else "the Worker's requests"
             self.left_out.append(f"{of}: none of {counted(tried, 'guessed request')} reached a Durable Object")
@@ -216,7 +216,13 @@ class Survey:
         methods = [offer.verb for offer in self.offers if offer.binding]
         own = [*self.classes, *methods]
         for word in dict.fromkeys([*words, *own]):
-            shapes = (f"/{word}", f"/{word}/{SLOT}", f"/{SLOT}/{word}", f"/{SLOT}/{word}/{SLOT}", f"/{word}/{SLOT}/{SLOT}")
+            shapes = (
+                f"/{word}",
+                f"/{word}/{SLOT}",
+                f"/{SLOT}/{word}",
+                f"/{SLOT}/{word}/{SLOT}",
+                f"/{word}/{SLOT}/{SLOT}",
+            )
             self._guessed.update(shape for shape in shapes if ("", shape) not in seen)
             seen.update({("", shape): None for shape in shapes})
         for one in [*words, *self.classes]:

@@ -1,4 +1,4 @@
-"""Arguments for methods nobody wrote a test for: guessed from annotations, defaults and names; few, so that they meet."""
+"""Arguments for methods without a test: guessed from annotations, defaults and names; few, so that they meet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 TEXTS: Final = ("x", "y")
@@ -25,12 +25,13 @@ _NAMED: Final = {annotation.__name__: values for annotation, values in _OF_TYPES
 _BY_NAME: Final = (
     (r"(_|\b)(ms|millis|delay)$", (1_000,)),
     (r"(_|\b)(ttl|seconds|secs|timeout)$", (1,)),
-    (r"^(n|i|k|by|count|number|amount|size|limit|offset|page|delta|step|qty|quantity|price|cents|index|score|points)$"
-     r"|_(count|number|amount|size|limit|price|cents|index)$", (1, 2)),
+    (r"^(n|i|k|by|offset|page|delta|step|qty|quantity|score|points)$", (1, 2)),
+    (r"(^|_)(count|number|amount|size|limit|price|cents|index)$", (1, 2)),
     (r"^(flag|enabled|done|on|force|active)$|^is_", (True, False)),
     (r"^(items|names|keys|ids|values|rows|entries|tags|list)$", (["x"], ["y", "z"])),
     (r"^(data|payload|body|event|options|config|meta|state|obj|props|settings|record|entry)$", ({"x": 1}, {"y": 2})),
 )  # fmt: skip
+_MOST_WORDS: Final = 6
 #: What is tried for a parameter that nothing is known of.
 GUESSES: Final = (TEXTS, (1, 2), ({"x": 1}, {"y": 2}), (["x"], ["y", "z"]))
 
@@ -76,11 +77,19 @@ def of_annotation(annotation: Any) -> tuple[Any, ...]:
     return _OF_TYPES.get(origin or annotation, ())
 
 
-def guesses(parameters: Sequence[inspect.Parameter], most: int = 16) -> list[tuple[tuple[Any, ...], ...]]:
-    """What to try for a method: for every parameter its values; the likeliest first."""
+def guesses(
+    parameters: Sequence[inspect.Parameter], words: Mapping[str, Iterable[str]], most: int = 16
+) -> list[tuple[tuple[Any, ...], ...]]:
+    """What to try for a method: for every parameter its values; the likeliest first.
+
+    words: name of a parameter -> the texts that the source compares it with.
+    """
     found: list[tuple[tuple[Any, ...], ...]] = [()]
     for parameter in parameters:
         known = known_values(parameter)
+        compared = tuple(words.get(parameter.name, ()))
+        if compared and (not known or isinstance(known[0], str)):
+            known = (*compared[:_MOST_WORDS], TEXTS[0])
         options = (known,) if known else GUESSES
         found = [(*rest, values) for values in options for rest in found]
     return found[:most]
