@@ -26,6 +26,7 @@ CLIENTS: Final = ("Ashburn", "Paris")
 #: How long an operation may take before it counts as never answered; what is waited after each step.
 PATIENCE: Final = "100s"
 GAP: Final = "2s"
+_LONG_GAP: Final = "6s"
 #: An idle object has left memory by then, whatever held it last (seconds).
 EVICTION_S: Final = 150
 #: How long the world outside takes for an answer, microseconds.
@@ -84,13 +85,13 @@ class Run:
     memory: dict[int, dict[str, Any]] = field(default_factory=dict)
     #: Errors that nobody raises on purpose -> the request in which each was thrown first.
     accidents: dict[str, int] = field(default_factory=dict)
-    #: Whether an alarm rang.
-    rang: bool = False
+    #: Whether an alarm rang, or an object was reset by its own code.
+    disturbed: bool = False
 
     def look_back(self) -> None:
-        """Read from the trace what was thrown, and whether an alarm rang."""
+        """Read from the trace what was thrown, and whether anything happened beside the operations."""
         for raw in self.simulation.trace.raw:
-            self.rang = self.rang or (raw[2] == "call" and raw[6][1] == "alarm")
+            self.disturbed = self.disturbed or raw[2] == "reset" or (raw[2] == "call" and raw[6][1] == "alarm")
             if raw[2] in ("throw", "task_failed"):
                 text = accident_in(str(raw[6][0]))
                 if text:
@@ -172,7 +173,7 @@ class Driver:
         self._wait([self._answer(operation, number, outcomes, number) for number, operation in enumerate(step)])
         for number in range(len(step)):
             self.result.answers[place, number] = outcomes.get(number, _NEVER)
-        self.settle()
+        self.simulation.run(for_=_LONG_GAP)  # what the operations left to be done may be late too
 
     def _one(self, place: int, number: int, operation: Operation) -> None:
         outcome, wrote, calls = self.do(operation, number)

@@ -41,17 +41,22 @@ def same(one: Any, other: Any) -> bool:
     return bool(canonical(one, frozenset()) == canonical(other, frozenset()))
 
 
-def canonical(value: Any, masks: frozenset[Path], path: Path = ()) -> Any:
-    """The answer as something that can be compared and hashed, with what varies masked."""
+def canonical(value: Any, masks: frozenset[Path], path: Path = (), *, ordered: bool = True) -> Any:
+    """The answer as something that can be compared and hashed, with what varies masked.
+
+    ordered: whether the order in lists, and of lines of a text, counts.
+    """
     if path in masks:
         return MASK
     if isinstance(value, dict):
-        items = ((str(key), canonical(item, masks, (*path, str(key)))) for key, item in value.items())
+        items = ((str(key), canonical(item, masks, (*path, str(key)), ordered=ordered)) for key, item in value.items())
         return ("dict", tuple(sorted(items, key=repr)))
     if isinstance(value, (list, tuple)):
-        return ("list", tuple(canonical(item, masks, (*path, "*")) for item in value))
+        listed = [canonical(item, masks, (*path, "*"), ordered=ordered) for item in value]
+        return ("list", tuple(listed if ordered else sorted(listed, key=repr)))
     if isinstance(value, str):
-        return _LOOKS.sub(MASK, value)
+        text = _LOOKS.sub(MASK, value)
+        return text if ordered else "\n".join(sorted(text.split("\n")))
     if isinstance(value, (int, float)) and not isinstance(value, bool) and _is_moment(value):
         return MASK
     return (type(value).__name__, value)

@@ -8,7 +8,9 @@ differences are no mistakes, and are let pass:
 - an answer to a request for which the Worker asks objects several times: its parts were never promised to be one;
 - an operation that refuses (an error raised on purpose, "busy", a status of 400 or more), and then has no effect;
 - one that failed because of a fault: its effect may have happened or not;
-- whatever comes of a program in which an alarm rings: it stands in the order at a place of its own.
+- entries of a list that are all there, in an order of their own;
+- whatever comes of a program in which an alarm rings, or an object is reset by its own code: that has a place of its own
+  in every order; and of one in which already what went before was answered in another way.
 """
 
 from __future__ import annotations
@@ -63,11 +65,13 @@ class Serial(Rule):
         if any(self._outcome(observed, _NONE) == self._outcome(run, _NONE) for run in self._orders(_GAPS[0])):
             return
         runs = self._all_orders()
-        if observed.rang or any(run.rang for run in runs):
+        if observed.disturbed or any(run.disturbed for run in runs):
             return
         masks = self._masks()
         seen, loose = self._outcome(observed, masks), self._loose(runs)
         if any(seen == self._outcome(run, masks) for run in runs):
+            return
+        if self._before(observed, masks) not in [self._before(run, masks) for run in runs]:
             return
         eased = self._outcome(observed, masks, loose)
         if any(eased == self._outcome(run, masks, loose) for run in runs):
@@ -107,20 +111,27 @@ class Serial(Rule):
         self,
         run: Run,
         masks: frozenset[MaskPath],
-        loose: frozenset[int] = frozenset(),
+        loose: frozenset[int] | None = None,
         without: frozenset[int] = frozenset(),
     ) -> Any:
-        """What is compared: all answers, and what sockets got later. Of loose answers only whether they are errors."""
+        """What is compared: answers, and what sockets got later. Once some are loose, of those only whether they failed,
+        and of lists what is in them.
+        """
         said = []
         for part in self._parts(run):
             place, number = part.key
-            if place == self._place and (number in without or number < 0):
+            if place < self._place or (place == self._place and (number in without or number < 0)):
                 continue
-            if place == self._place and number in loose:
+            if place == self._place and loose is not None and number in loose:
                 said.append((part.key, failed(part.told)))
             else:
-                said.append((part.key, canonical(part.told, masks, (part.shape,))))
+                said.append((part.key, canonical(part.told, masks, (part.shape,), ordered=loose is None)))
         return said
+
+    def _before(self, run: Run, masks: frozenset[MaskPath]) -> Any:
+        """What went before the operations that were under way together."""
+        parts = [part for part in self._parts(run) if part.key[0] < self._place]
+        return [canonical(part.told, masks, (part.shape,)) for part in parts]
 
     def _fits_without(self, observed: Run, runs: list[Run], masks: frozenset[MaskPath], loose: frozenset[int]) -> bool:
         """Whether all is well when operations that refused, or were lost to a fault, have done nothing."""

@@ -4,8 +4,9 @@
 
 `;` stands between steps, one after the other; `|` between operations that are under way at the same time. An operation
 is a call of an object by its binding and name, a request to the Worker (`POST("/a", "text")`), to an object
-(`ROOM("a").GET("/")`), or a WebSocket's (`CONNECT("/room/a")`, `SEND("/room/a", "hello")`, `CLOSE("/room/a")`, which closes all of that path). `wait("61s")` lets time
-pass, `evict()` so much of it that idle objects leave memory, `restart()` does that and starts the process anew.
+(`ROOM("a").GET("/")`), or a WebSocket's (`CONNECT("/room/a")`, `SEND("/room/a", "hello")`, `CLOSE("/room/a")`, which
+closes all of that path). `wait("61s")` lets time pass, `evict()` so much of it that idle objects leave memory,
+`restart()` does that and starts the process anew.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ class BadProgram(ValueError):
 
 @dataclass(frozen=True)
 class Operation:
-    """One call, request or pause: a verb with plain arguments; `binding` and `name` of the object, "" for the Worker."""
+    """One call, request or pause: a verb with plain arguments, on an object by binding and name ("": the Worker)."""
 
     verb: str
     args: tuple[Any, ...] = ()
     binding: str = ""
     name: str = ""
+
+    def __hash__(self) -> int:
+        return hash(str(self))  # arguments may be lists
 
     @property
     def is_pause(self) -> bool:
@@ -129,7 +133,7 @@ def _operation(call: ast.Call, text: str) -> Operation:
         case _:
             raise _bad(ast.unparse(call), text)
     if operation.verb in (*METHODS, *SOCKETS) and not (args and all(isinstance(arg, str) for arg in args)):
-        raise BadProgram(f"{operation} of {text!r}: a request has a path, and perhaps a body, both texts.")
+        raise BadProgram(f"{operation} of {text!r} is no operation: a request has a path; write it like {_EXAMPLE}")
     return operation
 
 

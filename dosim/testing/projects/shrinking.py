@@ -36,7 +36,7 @@ def shrunk(program: Program, breaks: Callable[[Program], bool]) -> tuple[Program
 def candidates(program: Program) -> Iterator[Program]:
     """Smaller programs: without a step, without one of several operations, with simpler ones."""
     steps = program.steps
-    for place, step in enumerate(steps):
+    for place, step in reversed(list(enumerate(steps))):  # what was added to look at the rest goes first
         if len(step) == 1 and len(steps) > 1 and _is_whole(kept := steps[:place] + steps[place + 1 :]):
             yield Program(kept)
     for place, step in enumerate(steps):

@@ -1,4 +1,4 @@
-"""What a project's source says of how it is used: paths, words of paths, names in queries and bodies, calls of methods."""
+"""What a project's source says of how it is used: paths and their words, names in queries and bodies, calls."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ class _Reader(ast.NodeVisitor):
         for method, path in _REQUEST.findall(text):
             found.paths[method, template_of(path)] = None
         if len(text) > 1 and _PATH.fullmatch(text):
-            found.paths["", template_of(text)] = None
             if text.endswith("/"):
                 found.paths["", template_of(f"{text}{SLOT}")] = None
+            found.paths["", template_of(text)] = None
         for path in _WITH_SLOTS.findall(text):
             found.paths["", template_of(path)] = None
 
@@ -161,7 +161,7 @@ class _Reader(ast.NodeVisitor):
         said = ast.unparse(of)
         if _QUERIES.search(said):
             self._add(self._found.queries, key)
-        if _BODIES.match(said.rpartition(".")[2]) or ".json()" in said:
+        if _BODIES.match(said.rpartition(".")[2]) or ".json()" in said or "loads(" in said:
             self._add(self._found.bodies, key)
 
     @staticmethod

@@ -29,6 +29,11 @@ NAMES: Final = ("a", "b")
 MOST_TRIES: Final = 600
 MOST_ROUTES: Final = 16
 _MOST_WORDS: Final = 8
+#: Shapes of paths that are tried with the source's words.
+_ONE_WORD: Final = (
+    "/{one}", "/{one}/{slot}", "/{slot}/{one}", "/{slot}/{one}/{slot}", "/{one}/{slot}/{slot}",
+)  # fmt: skip
+_TWO_WORDS: Final = ("/{one}/{other}", "/{one}/{other}/{slot}", "/{one}/{slot}/{other}")
 #: Stands for any word in a path.
 _NO_WORD: Final = "zzyzx"
 #: Handlers, and what every object has.
@@ -115,7 +120,7 @@ class Survey:
                 continue
             if callable(getattr(found, "alarm", None)):
                 self.with_alarm.add(class_name)
-            self._methods(binding, found)
+            self._methods(binding, found, helpers=False)
         if driver.simulation.worker is not None:
             self._routes()
         served = {reached for offer in self.offers if not offer.binding for reached in offer.reaches}
@@ -123,15 +128,23 @@ class Survey:
             found = loaded.classes.get(class_name)
             if found is not None and class_name not in served and callable(getattr(found, "fetch", None)):
                 self._routes(binding)
+        reached = {class_name for offer in self.offers for class_name in offer.reaches}
+        for binding, class_name in self.classes.items():
+            if class_name in loaded.classes and class_name not in reached:
+                self._methods(binding, loaded.classes[class_name], helpers=True)
 
     # -- methods
 
-    def _methods(self, binding: str, found: type) -> None:
+    def _methods(self, binding: str, found: type, *, helpers: bool) -> None:
+        """What others may call: methods that the object calls itself (helpers) only where there is nothing else."""
         for name, method in _public(found):
             said = f"{binding}.{name}"
-            if self.sources.is_helper(name):
-                self.left_out.append(f"{said}: only the object itself calls it")
+            only_itself = f"{said}: only the object itself calls it"
+            if self.sources.is_helper(name) != helpers:
+                self.left_out += [only_itself] if not helpers else []
                 continue
+            if helpers:
+                self.left_out.remove(only_itself)
             parameters = parameters_of(method)
             if isinstance(parameters, str):
                 self.left_out.append(f"{said}: {parameters}")
@@ -215,22 +228,16 @@ class Survey:
         words = [word for word in self.sources.words if word not in METHODS][:_MOST_WORDS]
         methods = [offer.verb for offer in self.offers if offer.binding]
         own = [*self.classes, *methods]
-        for word in dict.fromkeys([*words, *own]):
-            shapes = (
-                f"/{word}",
-                f"/{word}/{SLOT}",
-                f"/{SLOT}/{word}",
-                f"/{SLOT}/{word}/{SLOT}",
-                f"/{word}/{SLOT}/{SLOT}",
-            )
-            self._guessed.update(shape for shape in shapes if ("", shape) not in seen)
-            seen.update({("", shape): None for shape in shapes})
-        for one in [*words, *self.classes]:
-            for other in dict.fromkeys([*words, *methods]):
-                shapes = (f"/{one}/{other}", f"/{one}/{other}/{SLOT}", f"/{one}/{SLOT}/{other}")
-                if one != other:
-                    self._guessed.update(shape for shape in shapes if ("", shape) not in seen)
-                    seen.update({("", shape): None for shape in shapes})
+        guessed = [shape.format(one=word, slot=SLOT) for word in dict.fromkeys([*words, *own]) for shape in _ONE_WORD]
+        pairs = [(one, other) for one in [*words, *self.classes] for other in dict.fromkeys([*words, *methods])]
+        guessed += [
+            shape.format(one=one, other=other, slot=SLOT)
+            for one, other in pairs
+            if one != other
+            for shape in _TWO_WORDS
+        ]
+        self._guessed.update(shape for shape in guessed if ("", shape) not in seen)
+        seen.update({("", shape): None for shape in guessed})
         yield from seen
 
     def _any_word(
@@ -314,9 +321,8 @@ def _public(found: type) -> list[tuple[str, Any]]:
     for base in reversed(found.__mro__):
         if base is object or base.__module__.startswith("dosim."):
             continue
-        for name, value in vars(base).items():
-            if not name.startswith("_") and name not in _NOT_RPC and inspect.isfunction(value):
-                names[name] = value
+        own = ((name, value) for name, value in vars(base).items() if inspect.isfunction(value))
+        names.update((name, value) for name, value in own if not name.startswith("_") and name not in _NOT_RPC)
     return list(names.items())
 
 
