@@ -9,13 +9,14 @@ differences are no mistakes, and are let pass:
 - an operation that refuses (an error raised on purpose, "busy", a status of 400 or more), and then has no effect;
 - one that failed because of a fault: its effect may have happened or not;
 - entries of a list that are all there, in an order of their own;
-- whatever comes of a program in which an alarm rings, or an object is reset by its own code: that has a place of its own
-  in every order; and of one in which already what went before was answered in another way.
+- whatever comes of a program in which an alarm rings, or an object is reset by its own code, for that has a place of
+  its own in every order; and of one in which what went before was answered in another way already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, combinations, permutations
 from typing import Any, Final
 
@@ -39,9 +40,14 @@ class Serial(Rule):
     says = "Operations that are under way at the same time have the effect of some order of them."
 
     def __call__(self) -> None:
-        observed = drive(self.folder, self.program)
+        observed = drive(self.folder, self.program, self._way)
         self._check_errors(observed)
         self._check(observed)
+
+    @property
+    def _way(self) -> Way:
+        """Idle objects stay in memory: what they lose there is another rule's."""
+        return Way(remember=self.classes)
 
     @property
     def _place(self) -> int:
@@ -78,13 +84,15 @@ class Serial(Rule):
             return
         if self._fits_without(observed, runs, masks, loose):
             return
+        if _faulted() and any(failed(part.told) for part in self._parts(observed) if part.key[0] > self._place):
+            return  # the fault has hit those who look at what is left
         raise self._violated(observed, masks)
 
     def _orders(self, gap: str, without: frozenset[int] = frozenset()) -> Iterator[Run]:
         """The operations one after the other, in every order, perhaps without some of them."""
         numbers = [number for number in range(len(self.program.steps[self._place])) if number not in without]
         for order in permutations(numbers):
-            yield self._aside(Way(gap=gap, order=order))
+            yield self._aside(replace(self._way, gap=gap, order=order))
 
     def _all_orders(self) -> list[Run]:
         return [run for gap in _GAPS for run in self._orders(gap)]
@@ -92,7 +100,7 @@ class Serial(Rule):
     def _masks(self) -> frozenset[MaskPath]:
         """What varies from day to day, in the first order and in the last."""
         numbers = tuple(range(len(self.program.steps[self._place])))
-        ways = [Way(order=numbers), Way(order=numbers[::-1])]
+        ways = [replace(self._way, order=order) for order in (numbers, numbers[::-1])]
         return self._varying(
             *([self._aside(way), *(self._aside(way.on_day_of(other)) for other in OTHER_WAYS)] for way in ways)
         )
@@ -114,8 +122,9 @@ class Serial(Rule):
         loose: frozenset[int] | None = None,
         without: frozenset[int] = frozenset(),
     ) -> Any:
-        """What is compared: answers, and what sockets got later. Once some are loose, of those only whether they failed,
-        and of lists what is in them.
+        """What is compared: answers, and what sockets got later.
+
+        loose: answers of which only counts whether they are errors; the order in lists does not count then.
         """
         said = []
         for part in self._parts(run):
@@ -136,20 +145,23 @@ class Serial(Rule):
     def _fits_without(self, observed: Run, runs: list[Run], masks: frozenset[MaskPath], loose: frozenset[int]) -> bool:
         """Whether all is well when operations that refused, or were lost to a fault, have done nothing."""
         place = self._place
-        faulted = _faulted()
-        optional = []
+        refused, unheard = set[int](), set[int]()
         for number, operation in enumerate(self.program.steps[place]):
             told = observed.answers[place, number]
             answer = canonical(told, masks, (operation.shape,))
             usual = {canonical(run.answers[place, number], masks, (operation.shape,)) for run in runs}
             refuses = answer not in usual or "raised" in told or told.get("status", 200) >= 400
-            if (refuses and not accident_in(str(told.get("raised", "")))) or (faulted and failed(told)):
-                optional.append(number)
-        subsets = chain.from_iterable(combinations(optional, size) for size in range(1, len(optional) + 1))
+            if _faulted() and failed(told):
+                unheard.add(number)  # perhaps it has happened all the same
+            elif refuses and not accident_in(str(told.get("raised", ""))):
+                refused.add(number)
+        optional = sorted(refused | unheard)
+        subsets = chain.from_iterable(combinations(optional, size) for size in range(len(optional) + 1))
         for subset in map(frozenset, subsets):
-            seen = self._outcome(observed, masks, loose, subset)
-            for run in chain(runs, *(self._orders(gap, subset) for gap in _GAPS)):
-                if seen == self._outcome(run, masks, loose, subset):
+            silent = subset | unheard
+            seen = self._outcome(observed, masks, loose, silent)
+            for run in chain.from_iterable(self._orders(gap, subset) for gap in _GAPS):
+                if seen == self._outcome(run, masks, loose, silent):
                     return True
         return False
 
@@ -158,7 +170,7 @@ class Serial(Rule):
         place = self._place
         numbers = range(len(self.program.steps[place]))
         for order in permutations(numbers):
-            run = self._aside(Way(order=order))
+            run = self._aside(replace(self._way, order=order))
             outcomes.setdefault(repr(self._outcome(run, masks)), self._told(run, order))
         told = list(outcomes.values())
         more = f" ({len(told) - 3} more)" if len(told) > 3 else ""
