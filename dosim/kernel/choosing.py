@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dosim.kernel.loop import NO_LIMIT, Handle, Loop, Stuck, _fire, _run_timer
+from dosim.kernel.loop import NO_LIMIT, SCOPE, Handle, Loop, Stuck, _fire, _run_timer
 from dosim.kernel.tasks import Task
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class Sight(Protocol):
     """What an event is to whoever decides."""
 
     @property
-    def lane(self) -> object:
-        """Events of one lane (the same object) never overtake each other. None: nothing overtakes this event."""
+    def lane(self) -> tuple[str, int] | None:
+        """Events of one lane never overtake each other. None: nothing overtakes this event."""
 
     def thread(self) -> str:
         """The request that it belongs to, for a policy."""
@@ -35,7 +35,11 @@ class Sight(Protocol):
 
 
 class Endless(RuntimeError):
-    """A run under exploration handled more events than it may: it goes round for ever, or its budget is too small."""
+    """A run under exploration did more than it may: it goes round for ever, or its budget is too small."""
+
+
+class Unwound(BaseException):
+    """Ends code that goes round within one event: no `except Exception` of it holds this back."""
 
 
 class ChoosingLoop(Loop):
@@ -52,6 +56,9 @@ class ChoosingLoop(Loop):
         self.told: Callable[[str, int, str], None]
         #: Number of an event of this instant that waits -> what it is.
         self._sights: dict[int, Sight] = {}
+        #: Callbacks run and records made since the last event began.
+        self._steps = 0
+        self._endless: Endless | None = None
 
     def run_slice(
         self, done: Callable[[], bool], *, until_us: int = NO_LIMIT, budget: int = NO_LIMIT, drain: bool = False
@@ -62,6 +69,8 @@ class ChoosingLoop(Loop):
         while True:
             if ready or ends:
                 self._settle()
+            if self._endless is not None:
+                raise self._endless
             if done():
                 return True
             if left <= 0:
@@ -87,16 +96,23 @@ class ChoosingLoop(Loop):
             self.now_us = when
             self.cpu_us = 0
             left -= 1
+            self._steps = 0
             self._count(when)
             self.before(sight)
             event[2](event[3])
 
     def _settle(self) -> None:
-        """Microtasks, then the ends of the turns they ran in; an end may begin another turn."""
+        """Microtasks, then the ends of the turns they ran in; an end may begin another turn.
+
+        Raises Endless when they make each other for ever.
+        """
         ready, ends = self._ready, self.turn_ends
         while ready or ends:
             while ready:
                 callback, args, context = self._next_ready()
+                self._steps += 1
+                if self._steps > self.chooser.most_events:
+                    raise self._endless or self._round_for_ever(context.get(SCOPE))
                 if callback is not None:
                     try:
                         context.run(callback, *args)
@@ -112,9 +128,25 @@ class ChoosingLoop(Loop):
         self.events += 1
         if self.events > self.chooser.most_events:
             raise Endless(
-                f"the run did not end within {self.chooser.most_events} events, at t={when / 1e6:.6f}s of simulated"
+                f"the run did not end within {self.chooser.most_events:,} events, at t={when / 1e6:.6f}s of simulated"
                 " time: something goes round for ever, or give explore(..., most_events=) more."
             )
+
+    def step(self) -> None:
+        """Code of this event did something that leaves a record. Raises Unwound when it does so for ever."""
+        self._steps += 1
+        if self._steps > self.chooser.most_events and self._endless is None:
+            self._endless = self._round_for_ever(SCOPE.get())
+            raise Unwound
+
+    def _round_for_ever(self, scope: Any) -> Endless:
+        """The code of one event never comes to its end."""
+        call = getattr(scope, "call", None)
+        who = "the test itself" if scope is None else scope.owner.label + (f", in {call!r}," if call else "")
+        return Endless(
+            f"{who} took more than {self.chooser.most_events:,} steps within one event, at t={self.now_us / 1e6:.6f}s"
+            " of simulated time: it goes round without ever waiting for anything, so time stands still for it."
+        )
 
     @staticmethod
     def _drop_cancelled(queue: list[_Entry]) -> None:
@@ -170,7 +202,7 @@ class ChoosingLoop(Loop):
     def _candidates(self, first: _Entry, due: list[_Entry]) -> list[_Entry]:
         """The first event of each lane, up to what nothing overtakes."""
         candidates, sights = [first], self._sights
-        lanes = {id(self._seen(first).lane)}  # they live as long as their events
+        lanes = {self._seen(first).lane}
         for entry in due:
             fn = entry[2]
             if (fn is _fire or fn is _run_timer) and entry[3][0] is None:
@@ -178,8 +210,8 @@ class ChoosingLoop(Loop):
             lane = (sights.get(entry[1]) or self._seen(entry)).lane
             if lane is None:
                 break
-            if id(lane) not in lanes:
-                lanes.add(id(lane))
+            if lane not in lanes:
+                lanes.add(lane)
                 candidates.append(entry)
         return candidates
 
@@ -212,5 +244,10 @@ class ChoosingLoop(Loop):
             return ready.popleft()
         handle = ready[places[choice]]
         del ready[places[choice]]
-        self.told("ready", choice, f"{names[choice]} runs before {names[0]}")
+        self.told("ready", choice, f"{_said(tasks[choice])} runs before {_said(tasks[0])}, which was ready first")
         return handle
+
+
+def _said(task: Task[Any]) -> str:
+    """A task as people know it: its name, and the coroutine that it runs."""
+    return f"{task.get_name()} ({getattr(task.get_coro(), '__name__', 'an awaitable')})"

@@ -16,7 +16,7 @@ from dosim.testing.failures import Failure
 from dosim.testing.points import Progress, WorkerDied, run_points
 from dosim.testing.searching import STRATEGIES, Plan, Search
 from dosim.testing.shrinking import Shrinker
-from dosim.testing.subjects import BadTest, Outcome, Subject, allowed, checked_faults, checked_orders
+from dosim.testing.subjects import BadTest, Outcome, Subject, allowed, checked_faults, checked_orders, quiet
 from dosim.testing.tokens import subject_at
 from dosim.trace.compare import diff
 from dosim.trace.words import counted
@@ -88,6 +88,7 @@ class Exploration:
         return f"<pre>{escape(self.text)}</pre>"
 
 
+@quiet()
 def explore(
     test: Any,
     *,
@@ -109,7 +110,7 @@ def explore(
     few at random), "random", "exhaustive" or "pct". faults: the kinds that may come ("all", or names of FAULTS), by
     default those of the test; orders likewise ("ready" only when named). seed: of the search. executor: any
     `concurrent.futures.Executor` of processes; the result is the same whoever runs. most_events: what one run may
-    handle before it counts as endless.
+    handle before it counts as endless (a Python loop without any await or storage operation in it ends only by Ctrl-C).
 
     Raises BadTest for a test that differs from run to run, never ends, or has an invariant that is broken itself;
     ValueError or TypeError that name the argument.
@@ -149,10 +150,14 @@ def plain_run(subject: Subject, most_events: int = MOST_EVENTS) -> Outcome:
     """The run without any deviation. Raises BadTest when it is endless, or another one the second time."""
     first = subject.run(Chooser(most_events=most_events))
     if isinstance(first.error, Endless):
-        notes = "; ".join(getattr(first.error, "__notes__", ()))
-        raise BadTest(f"{subject.name}: {first.error} ({notes})") from first.error
-    if not first.simulations and first.error is None:
-        raise BadTest(f"{subject.name} made no Simulation, so there is nothing to explore in it.")
+        raise BadTest(f"{subject.name}: {first.error}") from first.error
+    if first.error is None and not any(sim.world.chooser is first.chooser for sim in first.simulations):
+        raise BadTest(
+            f"{subject.name} made no Simulation, so there is nothing to explore in it."
+            if not first.simulations
+            else f"{subject.name} gives its Simulation a schedule of its own, so nothing is left to explore: leave"
+            " schedule= out."
+        )
     again = subject.run(Chooser(most_events=most_events))
     if (first.signature, first.digest) != (again.signature, again.digest):
         raise BadTest(different(subject, first, again))

@@ -97,6 +97,8 @@ class _Object:
     def __init__(self) -> None:
         self.writes: list[_Write] = []
         self.turns: list[int] = []
+        #: Requests whose handlers have ended in this turn; a reset at its end makes their answers errors.
+        self.answered: list[int] = []
         self.transactions: list[list[_Write]] = []
         self._open: list[_Write] = []
         self._unconfirmed: list[_Write] = []
@@ -111,6 +113,7 @@ class _Object:
     def turn(self, seq: int) -> None:
         """Another turn begins: what was not committed at the end of the last one was no write after all."""
         self.turns.append(seq)
+        self.answered.clear()
         if not self.transactions:
             self._open.clear()
 
@@ -178,6 +181,8 @@ class _Outputs:
             self._made(request, self._at_work.get(int(str(raw[6][0]))), raw)
         elif kind in ("return", "throw"):
             self._made(request, label, raw)
+            if label in self._objects:
+                self._objects[label].answered.append(request)
         elif kind == "turn_away":
             self._behind.pop(request, None)
         elif kind in ("leave", "reply"):
@@ -193,6 +198,9 @@ class _Outputs:
             known.commit(raw)
         elif kind in ("commit_failed", "reset", "crash", "evict"):
             known.end(raw)
+            if kind == "reset":
+                for request in known.answered:
+                    self._behind.pop(request, None)
         elif kind == "section_start" and raw[6][0] == "transaction":
             known.transactions.append([])
         elif kind == "section_end" and raw[6][0] == "transaction":
