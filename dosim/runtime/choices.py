@@ -92,7 +92,7 @@ class EventSight:
     @property
     def is_answer(self) -> bool:
         """Whether it is an answer that arrives."""
-        return self._name == "_answer_arrives"
+        return bool(self._name == "_answer_arrives")
 
     @property
     def alarm(self) -> Alarm | None:

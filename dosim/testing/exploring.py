@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -124,13 +124,14 @@ def explore(
     exploration.decisions = {kind: count for kind, count in plain.chooser.counts.items() if count}
     _count(exploration, plain.marks)
     if plain.error is not None:
-        return _failed(exploration, subject, plain, shrink=False)
-    search = STRATEGIES[strategy](allowed(given_faults, given_orders), seed, plain.chooser.met)
+        return _failed(exploration, subject, plain, {}, shrink=False)
+    open_to = allowed(given_faults, given_orders)
+    search = STRATEGIES[strategy](open_to, seed, plain.chooser.met)
     worker = _Here(subject, most_events) if executor is None else _There(subject, most_events, executor)
     limit = runs if runs is not None else (None if seconds is not None else RUNS)
     found = _searched(exploration, search, worker, limit, seconds, progress)
     exploration.complete_to = getattr(search, "level", 0)
-    return exploration if found is None else _failed(exploration, subject, found, shrink=shrink)
+    return exploration if found is None else _failed(exploration, subject, found, open_to, shrink=shrink)
 
 
 def _check(runs: Any, seconds: Any, strategy: Any, seed: Any, most_events: Any) -> None:
@@ -212,7 +213,9 @@ def _count(exploration: Exploration, marks: dict[str, bool]) -> None:
         exploration.sometimes[mark] = exploration.sometimes.get(mark, 0) + was
 
 
-def _failed(exploration: Exploration, subject: Subject, outcome: Outcome, *, shrink: bool) -> Exploration:
+def _failed(
+    exploration: Exploration, subject: Subject, outcome: Outcome, open_to: Mapping[str, Sequence[int]], *, shrink: bool
+) -> Exploration:
     """Shrink what was found, and be sure that it comes again."""
     exploration.ended = "failure"
     most_events = outcome.chooser.most_events
@@ -222,7 +225,7 @@ def _failed(exploration: Exploration, subject: Subject, outcome: Outcome, *, shr
 
     best, steps = outcome, 0
     if shrink:
-        shrinker = Shrinker(again, outcome)
+        shrinker = Shrinker(again, outcome, allowed=open_to)
         best, steps = shrinker.shrink(), shrinker.runs
     last = again(best.schedule)
     if last.signature != best.signature:

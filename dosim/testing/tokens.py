@@ -97,6 +97,10 @@ def subject_at(reference: str) -> Subject:
     place, colons, name = reference.partition("::")
     if not colons or not name:
         raise BadToken(f"{reference!r} names no test: write PATH::name, such as tests/test_counter.py::test_race.")
+    if Path(place).is_dir():
+        from dosim.testing import projects
+
+        return projects.subject_at(place, name)
     found: Any = module_at(place)
     for part in name.replace("::", ".").split("."):
         if not hasattr(found, part):
