@@ -368,6 +368,53 @@ def test_what_dosim_new_makes_is_left_in_peace() -> None:
     assert exploration, exploration.text
 
 
+def test_correct_designs_are_left_in_peace() -> None:
+    """A rate limit, an agent's progress, presence by sockets, sessions that end, idempotency keys, a cache, a queue."""
+    exploration = explore_project(ROOT / "tests" / "testing" / "correct_designs", runs=250)
+
+    assert exploration, exploration.text
+    assert 20 < len(exploration.operations)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["random", "pct", "exhaustive"])
+def test_correct_designs_are_left_in_peace_under_every_strategy(strategy: str) -> None:
+    """With other programs, and other schedules."""
+    exploration = explore_project(ROOT / "tests" / "testing" / "correct_designs", runs=600, strategy=strategy, seed=1)
+
+    assert exploration, exploration.text
+
+
+def test_faults_are_no_findings(tmp_path: Path) -> None:
+    """What failed because of a fault may have happened or not; whoever looks may be hit too."""
+    folder = project(tmp_path / "counter", NO_LOST_UPDATE, COUNTER="Counter")
+    exploration = explore_project(folder, runs=150, faults="all", strategy="random")
+
+    assert exploration, exploration.text
+
+
+def test_faults_find_what_is_half_done(tmp_path: Path) -> None:
+    """An eviction between two writes that belong together leaves one of them, and no order of the calls does that."""
+    source = """
+from workers import DurableObject, fetch
+
+class Wallet(DurableObject):
+    async def pay(self):
+        await self.ctx.storage.put("paid", (await self.ctx.storage.get("paid") or 0) + 1)
+        await fetch("https://slow.example/")
+        await self.ctx.storage.put("noted", (await self.ctx.storage.get("noted") or 0) + 1)
+
+    async def both(self):
+        return [await self.ctx.storage.get("paid"), await self.ctx.storage.get("noted")]
+"""
+    folder = project(tmp_path / "wallet", source, WALLET="Wallet")
+    quiet = explore_project(folder, runs=60)
+    failure = one_failure(explore_project(folder, runs=300, faults="evict"))
+
+    assert quiet, quiet.text
+    assert ["evict"] == [str(deviation).partition("=")[2].split()[0] for deviation in failure.deviations]
+
+
 # -- what can be called
 
 

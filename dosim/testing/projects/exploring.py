@@ -65,6 +65,11 @@ class ProjectExploration:
         """The first of them."""
         return self.failures[0] if self.failures else None
 
+    def check(self) -> None:
+        """Raise the first thing that was found, with its story as a note; nothing if nothing was."""
+        if self.failures:
+            raise self.failures[0].told_error()
+
     @property
     def text(self) -> str:
         """Stories of what was found; what was tried; what was left out."""
@@ -122,6 +127,7 @@ def explore_project(
     Raises ProjectError for a folder that cannot be run or has nothing to explore; ValueError or TypeError that name the
     argument.
     """
+    began = time.monotonic()
     _check(runs, seconds, strategy, seed, MOST_EVENTS)
     place = _folder(folder)
     kinds = checked_faults(faults)
@@ -135,7 +141,8 @@ def explore_project(
     exploration = ProjectExploration(place.name, strategy, seed, left_out=survey.left_out)
     exploration.operations = [str(offer.first()) for offer in survey.offers]
     limit = runs if runs is not None else (None if seconds is not None else RUNS)
-    Explorer(survey, exploration, kinds, progress).explore(limit, seconds)
+    ends = None if seconds is None else began + seconds
+    Explorer(survey, exploration, kinds, progress).explore(limit, ends)
     return exploration
 
 
@@ -166,9 +173,9 @@ class Explorer:
         self._loops: set[str] = set()
         self._limit: int | None = None
 
-    def explore(self, limit: int | None, seconds: float | None) -> None:
+    def explore(self, limit: int | None, ends: float | None) -> None:
+        """Try programs up to so many runs, or until `time.monotonic()` says so; one at least."""
         exploration, self._limit = self._exploration, limit
-        ends = None if seconds is None else time.monotonic() + seconds
         exploration.ended = "nothing to do"
         idle = 0
         for word, program in programs(self._survey, exploration.seed):
