@@ -326,6 +326,30 @@ def test_an_error_that_comes_only_together_is_found(tmp_path: Path) -> None:
     assert "KeyError: 'it'" in str(failure.error)
 
 
+def test_an_error_after_an_eviction_is_found(tmp_path: Path) -> None:
+    """An alarm that counts on an attribute, whose error nobody hears."""
+    source = """
+import time
+from workers import DurableObject
+
+class Timer(DurableObject):
+    def __init__(self, ctx, env):
+        super().__init__(ctx, env)
+        self.plans = {}
+
+    async def plan(self):
+        self.plans["next"] = "tea"
+        await self.ctx.storage.setAlarm(int(time.time() * 1000) + 100_000)
+
+    async def alarm(self):
+        await self.ctx.storage.put("done", self.plans["next"])
+"""
+    failure = one_failure(explore_project(project(tmp_path / "timer", source, TIMER="Timer"), runs=60))
+
+    assert "survives_eviction" == invariant(failure)
+    assert "KeyError: 'next' is thrown when the objects have left memory" in str(failure.error)
+
+
 def test_an_answer_that_cannot_be_sent_is_found(tmp_path: Path) -> None:
     """A method that the Worker calls answers what no call can carry."""
     failure = one_failure(explore_project(project(tmp_path / "table", UNSENDABLE, TABLE="Table"), runs=5))
