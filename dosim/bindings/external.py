@@ -68,6 +68,8 @@ class ExternalService:
         self.latency_us = latency_us
         self.place = place
         self.requests: list[ExternalRequest] = []
+        #: The status that each request was answered with; None: none yet, or its handler raised.
+        self.statuses: list[int | None] = []
         self._origin, self._path = _place_of(prefix)
 
     def answers(self, url: str) -> bool:
@@ -115,9 +117,11 @@ class ExternalLink:
         sent = request.js_object
         body = "" if sent.stream is None else bytes(sent.stream.data).decode("utf-8", "replace")
         asked = ExternalRequest(self._world.loop.now_us, sent.method, sent.url, body, tuple(sent.headers))
+        number = len(self._service.requests)
         self._service.requests.append(asked)
+        self._service.statuses.append(None)
         task = Context().run(self._world.loop.create_task, self._handle(request))
-        task.add_done_callback(lambda done: self._answer(call, done.result()))
+        task.add_done_callback(lambda done: self._answer(call, number, done.result()))
 
     async def _handle(self, request: Any) -> tuple[JsResponse | None, JsException | None]:
         try:
@@ -152,8 +156,10 @@ class ExternalLink:
             task.add_done_callback(partial(_socket_handler_ended, socket))
         return JsResponse.new(None, status=101, webSocket=theirs)
 
-    def _answer(self, call: Call, outcome: tuple[JsResponse | None, JsException | None]) -> None:
+    def _answer(self, call: Call, number: int, outcome: tuple[JsResponse | None, JsException | None]) -> None:
         world, (response, error) = self._world, outcome
+        if response is not None:
+            self._service.statuses[number] = response.status
         now_us = world.loop.time_us()
         kind, detail = ("return", ()) if error is None else ("throw", (str(error),))
         call.last = world.emit(now_us, kind, call.target, call.id, call.last, detail)
@@ -222,7 +228,7 @@ class Externals:
 
     async def fetch(self, resource: Any, options: dict[str, Any]) -> Any:
         """`fetch` of a Worker or an object. Raises AbortError for an address that nobody declared."""
-        return await _Outside(self._world, self).follow(self._world.make_fetch_request(resource, options))
+        return await _Outside(self._world, self).__follow__(self._world.make_fetch_request(resource, options))
 
 
 class _Outside(RemoteStub):
@@ -232,9 +238,9 @@ class _Outside(RemoteStub):
         self._world = world
         self._externals = externals
 
-    def _send(self, request: JsRequest) -> asyncio.Future[JsResponse]:
+    def __send__(self, request: JsRequest) -> asyncio.Future[JsResponse]:
         self._link = ExternalLink(self._world, self._externals.find(request.url))
-        return super()._send(request)
+        return super().__send__(request)
 
 
 def _place_of(url: str) -> tuple[str, str]:

@@ -42,7 +42,10 @@ class Link(Protocol):
 
 
 class RemoteStub:
-    """Something that is called from here and runs elsewhere: `stub.method(...)`, `stub.fetch(...)`."""
+    """Something that is called from here and runs elsewhere: `stub.method(...)`, `stub.fetch(...)`.
+
+    Its own methods have names that no method of an object can have, so that every other name is a call.
+    """
 
     constructor = Constructor("Fetcher")
 
@@ -64,27 +67,27 @@ class RemoteStub:
         Raises AbortError for what goes wrong over there, JsException for a request that cannot be sent.
         """
         if SCOPE.get() is not None:
-            return self._fetch(resource, options)
+            return self.__fetch__(resource, options)
         world = self._world
         given = world.journal.kept(resource) if world.journal is not None else resource
         request = world.make_fetch_request(resource, options)
-        sent = self._send(request)
+        sent = self.__send__(request)
         assert isinstance(sent, OutsideCall)
         outcome = OutsideCall(world.loop, sent.request, f"{self._link.label}.fetch")
-        following = Context().run(world.loop.create_task, self._follow(request, sent))
+        following = Context().run(world.loop.create_task, self.__follow_from__(request, sent))
         following.add_done_callback(partial(hand_on, outcome))
         if world.journal is not None:
             world.journal.stub_called(self._link, "fetch", (given,), options, outcome)
         return outcome
 
-    async def _fetch(self, resource: object, options: dict[str, Any]) -> Any:
-        return await self.follow(self._world.make_fetch_request(resource, options))
+    async def __fetch__(self, resource: object, options: dict[str, Any]) -> Any:
+        return await self.__follow__(self._world.make_fetch_request(resource, options))
 
-    async def follow(self, request: JsRequest) -> Any:
+    async def __follow__(self, request: JsRequest) -> Any:
         """Send a request; its final response, after all redirects."""
-        return await self._follow(request, self._send(request))
+        return await self.__follow_from__(request, self.__send__(request))
 
-    async def _follow(self, request: JsRequest, sent: asyncio.Future[JsResponse]) -> Any:
+    async def __follow_from__(self, request: JsRequest, sent: asyncio.Future[JsResponse]) -> Any:
         """The final response to a request that was sent, after all redirects."""
         world = self._world
         redirected = False
@@ -97,10 +100,10 @@ class RemoteStub:
             if target is None:
                 return world.wrap(deliver_response(response, request, redirected=redirected))
             request, redirected = target, True
-            sent = self._send(request)
+            sent = self.__send__(request)
         raise AbortError("Too many redirects.")
 
-    def _send(self, request: JsRequest) -> asyncio.Future[JsResponse]:
+    def __send__(self, request: JsRequest) -> asyncio.Future[JsResponse]:
         world = self._world
         sent = world.wrap(deliver_request(request))
         call = world.plain_call("fetch", self._link.label, "fetch", (sent,), SCOPE.get())

@@ -25,12 +25,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dosim.kernel.choosing import ChoosingLoop
 from dosim.kernel.loop import Loop
 
 #: Modules whose handler of Ctrl-C cancels the current task: `asyncio.run`, and ipykernel for a cell that awaits.
 _CANCELLERS = ("asyncio.runners", "ipykernel.ipkernel")
 #: Where Ctrl-C is let through: user code, and whatever else handles events.
-_EVENTS_CODE = Loop.run_slice.__code__
+_EVENTS_CODE = (Loop.run_slice.__code__, ChoosingLoop.run_slice.__code__)
 
 #: Files that a warning does not point at.
 _OURS = (str(Path(__file__).parents[1]), contextlib.__file__)
@@ -97,7 +98,7 @@ class _Interrupt:
 def _handles_events(frame: FrameType | None) -> bool:
     """Whether Ctrl-C may be raised here. Not in a destructor: Python would ignore it there."""
     while frame is not None and frame.f_code.co_name != "__del__":
-        if frame.f_code is _EVENTS_CODE:
+        if frame.f_code in _EVENTS_CODE:
             return True
         frame = frame.f_back
     return False

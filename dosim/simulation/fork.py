@@ -98,6 +98,8 @@ def forked(simulation: Simulation, moment: Moment, *, seed: int | str | None, ru
         )
     if simulation._runner.interrupted_us is not None:
         raise RuntimeError("this simulation was interrupted in the middle of an event, so no fork can be compared.")
+    if run is None and journal.refusal is not None:
+        run = simulation.driven_by
     if run is None:
         fork, twins = _replayed(simulation, journal, moment)
     else:

@@ -253,6 +253,11 @@ class Storage:
         while kept and kept[0].until_us <= now_us:
             kept.pop(0)
 
+    @property
+    def confirmed_us(self) -> int:
+        """When the last commit is confirmed, microseconds; 0 when none is waited for."""
+        return self._unconfirmed[-1].until_us if self._unconfirmed else 0
+
     def lose_unconfirmed(self, now_us: int) -> None:
         """The machine is gone: undo every commit that was not confirmed by now."""
         kept, self._unconfirmed = self._unconfirmed, []

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dosim.testing.divergence import Divergence, divergence
-from dosim.testing.fresh import CHILD, once, run_fresh, why_not
+from dosim.testing.fresh import CHILD, name_of, once, one_run, run_fresh, why_not
 from dosim.testing.runs import Run, noise, run_once
 from dosim.testing.witness import Place
 from dosim.trace.words import counted
@@ -27,7 +27,7 @@ _ORDINALS: Final = ("first", "second", "third", "fourth", "fifth")
 
 LEFT_BEHIND: Final = (
     "something that one run leaves to the next: a module global, a class attribute, a cache, a mutable default"
-    " argument, an environment variable"
+    " argument, an object that was made once for all runs (a test's parameter), an environment variable"
 )
 ADDRESSES: Final = (
     "addresses (id(), the order of a set of objects that are hashed by theirs), or something outside the simulation (a"
@@ -104,7 +104,7 @@ def check_determinism(fn: Callable[[], Any], runs: int = 2, hash_seeds: Sequence
     import the function.
     """
     _check_arguments(fn, runs, hash_seeds)
-    name = getattr(fn, "__qualname__", repr(fn)).replace("<locals>.", "")
+    name = (name_of(fn) or repr(fn)).replace("<locals>.", "")
     run, left_out = once(fn), why_not(fn) if hash_seeds else "hash_seeds is empty"
     first = run_once(run, "the first run")
     if not first.witnesses and first.raised is not None:
@@ -141,6 +141,11 @@ def _check_arguments(fn: Any, runs: object, hash_seeds: object) -> None:
         raise TypeError(
             f"fn={fn.__qualname__} is a coroutine function, and it is called outside of any simulation: give a plain"
             " function, in which sim.run(...) runs your coroutine."
+        )
+    if getattr(fn, "is_hypothesis_test", False) and one_run(fn) is None:
+        raise TypeError(
+            f"fn={name_of(fn)} is run by Hypothesis, which draws other examples each time: give a function that"
+            " makes one run of it."
         )
     wanted = _parameters_to_give(once(fn))
     if wanted:

@@ -34,7 +34,7 @@ class Failure:
     shrink_runs: int = 0
 
     @property
-    def error(self) -> Exception:
+    def error(self) -> BaseException:
         """What the test raised."""
         assert self.outcome.error is not None
         return self.outcome.error
@@ -73,7 +73,7 @@ class Failure:
         if self.deviations:
             parts += ["", "Unlike a plain run:"]
             parts += [f"  {number}. {deviation}" for number, deviation in enumerate(self.deviations, 1)]
-        if self.simulation is not None:
+        if self.simulation is not None and len(self.simulation.trace):
             parts += ["", lanes(self.simulation.trace)]
         return "\n".join([*parts, "", *self._again()])
 
@@ -102,10 +102,11 @@ class Failure:
         if self.subject.reference:
             lines.append(f"replay: dosim replay {shlex.quote(self.token)}")
         seed = self.simulation.seed if self.simulation is not None else 0
-        lines.append(f'or: Simulation(..., seed={seed!r}, schedule="{self.schedule}")')
+        schedule = f', schedule="{self.schedule}"' if self.schedule else ""
+        lines.append(f"or in the test: Simulation(..., seed={seed!r}{schedule})")
         return lines
 
-    def told_error(self) -> Exception:
+    def told_error(self) -> BaseException:
         """The error, with the story as a note, and the token as its `token`."""
         try:
             error = copy.copy(self.error)

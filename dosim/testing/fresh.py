@@ -21,29 +21,50 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Final
 
+from dosim.kernel.chooser import Chooser
 from dosim.testing.runs import Run, load, noise, run_once, save
+from dosim.testing.subjects import Subject
 
 #: Set in a fresh process, so that it starts none of its own.
 CHILD: Final = "DOSIM_DETERMINISM_CHILD"
-#: The attribute under which a test that runs many times (by Hypothesis, say) keeps one run of it, a function without
-#: parameters: that is what can be compared.
+#: The attribute under which a test that runs many times may keep one run of it, a function without parameters.
 ONCE: Final = "dosim_once"
 
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; from dosim.testing.fresh import main; main()"
 _MAIN: Final = "__main__"
 
 
+def one_run(test: Any) -> Callable[[], Any] | None:
+    """One run of a test that runs many times: what it keeps under `ONCE`, of `@simulated` the plain run; else None."""
+    kept: Callable[[], Any] | None = getattr(test, ONCE, None)
+    subject = getattr(test, "subject", None)
+    if kept is not None or not isinstance(subject, Subject) or subject.needs:
+        return kept
+
+    def plain() -> None:
+        outcome = subject.run(Chooser())
+        if outcome.error is not None:
+            raise outcome.error
+
+    return plain
+
+
 def once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One run of a test: the function itself, or what it keeps under `ONCE`."""
-    found: Callable[..., Any] = getattr(function, ONCE, function)
-    return found
+    """What is compared: one run of it where it has many, else the function itself."""
+    return one_run(function) or function
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The qualified name; that of the test where `@simulated` made a function of it."""
+    subject = getattr(function, "subject", None)
+    return subject.name if isinstance(subject, Subject) else getattr(function, "__qualname__", "")
 
 
 def why_not(function: Callable[..., Any]) -> str:
     """Why no other process can have this function, after "because"; "" when it can."""
     if sys.platform == "emscripten":
         return "a browser starts no processes"
-    name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", None)
+    name, module = name_of(function), getattr(function, "__module__", None)
     if not name or not module:
         return "it has no name by which another process could import it"
     if "<lambda>" in name:
@@ -82,7 +103,7 @@ def run_fresh(function: Callable[..., Any], hash_seed: int, how: str, *, layout:
     task = {
         "module": _module_name(module),
         "file": getattr(module, "__file__", None),
-        "name": function.__qualname__,
+        "name": name_of(function),
         "filters": _filters(),
         "argv": sys.argv,
         "layout": layout,
@@ -100,7 +121,7 @@ def run_fresh(function: Callable[..., Any], hash_seed: int, how: str, *, layout:
         run = load(Path(folder), how)
     if run is None:
         raise RuntimeError(
-            f"{function.__module__}.{function.__qualname__} could not be run in a fresh process, which ended with"
+            f"{function.__module__}.{name_of(function)} could not be run in a fresh process, which ended with"
             f" {done.returncode}:\n{done.stderr.strip()}\nGive hash_seeds=() to leave fresh processes out."
         )
     return run

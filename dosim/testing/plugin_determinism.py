@@ -2,7 +2,8 @@
 
 Counted as a test's are the simulations that it and its function-scoped fixtures make. One that a wider fixture made is
 shared by tests, and cannot be made again for one of them. Of a test that Hypothesis runs, which draws other examples
-each time, only what it keeps under `ONCE` is compared; without that it is left out, and the summary counts it.
+each time, one run is compared: the plain one of `@simulated`, or what the test keeps under `ONCE`. A test that has
+neither is left out, and the summary counts it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from _pytest.runner import call_and_report, runtestprotocol
 
 from dosim.kernel.making import making
 from dosim.testing.determinism import first_divergence, fresh_name
-from dosim.testing.fresh import ONCE
+from dosim.testing.fresh import one_run
 from dosim.testing.plugin import CHILD
 from dosim.testing.runs import Run, load, noise, run_once, save
 from dosim.testing.witness import watching
@@ -79,7 +80,7 @@ class Twice(_FixtureScopes):
     def _reports(self, item: pytest.Item, nextitem: pytest.Item | None) -> Reports:
         """Of the first run; the call's is a failure if another run differs."""
         test: Any = getattr(item, "obj", None)
-        once, many = getattr(test, ONCE, None), getattr(test, "is_hypothesis_test", False)
+        once, many = one_run(test), getattr(test, "is_hypothesis_test", False)
         with watching() as witnesses:
             reports, whole = _first(item, nextitem, lambda: bool(witnesses) and not many and once is None)
         call = reports[1] if len(reports) == 3 else None
@@ -143,7 +144,7 @@ class Once(_FixtureScopes):
         self._layout = layout
 
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-        once = getattr(getattr(item, "obj", None), ONCE, None)
+        once = one_run(getattr(item, "obj", None))
         with noise(self._layout):
             if once is not None:
                 run = run_once(once, "", quiet=True)

@@ -17,6 +17,8 @@ from dosim.trace.words import exact
 LANES = 3
 WIDTH = 38
 ROWS = 40
+#: Characters of what stands across the columns, at least.
+ACROSS = 2 * WIDTH
 
 #: Kinds of records that are told, and how; the others are how it came about.
 _SAID = {
@@ -59,7 +61,9 @@ def lanes(trace: Trace, *, rows: int = ROWS) -> str:
     roots = _roots(raw)
     chosen = _chosen(raw, roots)
     lines: list[str] = []
-    for record in raw:
+    for before, record in zip([None, *raw], raw, strict=False):
+        if record[2] == "fault" and before is not None and before[2] == "choice":
+            continue  # the choice has said it
         lines += _lines(record, roots, chosen)
     left = len(lines) - rows
     shown = [f"({left} lines before this are left out)", *lines[-rows:]] if left > 0 else lines
@@ -103,7 +107,8 @@ def _chosen(raw: Sequence[RawRecord], roots: dict[int, int]) -> list[int]:
 
 def _heading(raw: Sequence[RawRecord], chosen: Sequence[int]) -> str:
     titles = {record[4]: _title(record) for record in raw if record[2] in ("call", "send") and record[4] in chosen}
-    return f"{'seconds':>12}  " + " | ".join(shorten(titles.get(n, f"#{n}"), WIDTH).ljust(WIDTH) for n in chosen)
+    heads = " | ".join(shorten(titles.get(n, f"#{n}"), WIDTH, placeholder=" …").ljust(WIDTH) for n in chosen)
+    return f"{'time':>12}  {heads}".rstrip()
 
 
 def _title(record: RawRecord) -> str:
@@ -119,8 +124,8 @@ def _lines(record: RawRecord, roots: dict[int, int], chosen: Sequence[int]) -> l
     time = f"{exact(t_us):>12}  "
     if kind in _ACROSS:
         text = _ACROSS[kind].format(**values)
-        width = len(chosen) * (WIDTH + 3) - 3
-        return [time + line if n == 0 else " " * 14 + line for n, line in enumerate(wrap(text, max(WIDTH, width)))]
+        width = max(ACROSS, len(chosen) * (WIDTH + 3) - 3)
+        return [time + line if n == 0 else " " * 14 + line for n, line in enumerate(wrap(text, width))]
     root = roots.get(request)
     if kind not in _SAID or root not in chosen or (kind == "call" and request == root):
         return []

@@ -62,7 +62,7 @@ def sweep(
 
     The scenario must follow from its arguments: the module `random` is seeded for it; numpy's generators, the real
     clock and files are not. A set of strings iterates in an order that PYTHONHASHSEED decides: workers that do not
-    share it are told of below the table. A worker that dies costs time only: its points run again.
+    share it are told of above the table. A worker that dies costs time only: its points run again.
     Raises ValueError or TypeError that name the argument, before anything runs; PointFailed.
     """
     points, columns = _points(scenario, grid, seeds)
@@ -337,7 +337,7 @@ def _token(scenario: object, point: Point, found: str) -> str:
     call = f"{name}({', '.join(f'{key}={said(value)}' for key, value in given.items())})"
     reached = module != "__main__" and outer.isidentifier() and "<locals>" not in name
     call = f"from {module} import {outer}; {call}" if reached else call
-    return f"{call}  # {found}" if found else call
+    return f"{call}  # dosim replay {shlex.quote(found)}" if found else call
 
 
 def _failed(scenario: object, point: Point, one: Measured) -> PointFailed:

@@ -44,6 +44,12 @@ class Thing(Mixin, DurableObject):
     async def _private(self) -> str:
         return "private"
 
+    async def follow(self) -> str:
+        return "follow"
+
+    async def _send(self) -> str:
+        return "send"
+
     @staticmethod
     def static() -> str:
         return "static"
@@ -115,7 +121,14 @@ def _error(method: str, *args: Any) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("method", "value"),
-    [("_private", "private"), ("static", "static"), ("of_class", "Thing"), ("inherited", "inherited")],
+    [
+        ("_private", "private"),
+        ("follow", "follow"),
+        ("_send", "send"),
+        ("static", "static"),
+        ("of_class", "Thing"),
+        ("inherited", "inherited"),
+    ],
 )
 def test_every_method_can_be_called(method: str, value: str) -> None:
     """Private-looking, static, class and inherited ones [rp-05; err_what_can_be_called]."""

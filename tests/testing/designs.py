@@ -12,6 +12,7 @@ from typing import Any
 
 import dosim
 from dosim import Simulation
+from dosim.testing.exploring import explore
 from dosim.workers import DurableObject, Response, WorkerEntrypoint
 
 
@@ -124,3 +125,31 @@ def keeps_nothing(load: float) -> Simulation:
 def order_of_a_set(load: float) -> dict[str, str]:
     """What a set of strings iterates as: PYTHONHASHSEED decides."""
     return {"names": " ".join({"ann", "ben", "cem", "dan", "eve", "fay", "gus", "hal"})}
+
+
+class Note(DurableObject):
+    text = ""
+
+    async def write(self, text: str) -> None:
+        self.text = text  # in memory: an eviction wipes it
+
+    async def read(self) -> str:
+        return self.text
+
+
+def remembers() -> None:
+    """A test for `explore`, which breaks when the object is evicted in between."""
+    sim = Simulation(durable_objects={"NOTE": Note}, network=None)
+    note = sim.env.NOTE.getByName("a")
+    sim.run(note.write("milk"))
+    sim.run(for_="1s")
+    read = sim.run(note.read())
+
+    assert read == "milk"
+
+
+def searched(runs: int, seed: int) -> int:
+    """A search as a scenario: fails where it finds something."""
+    exploration = explore(remembers, runs=runs, faults=("evict",), seed=seed)
+    exploration.check()
+    return exploration.runs

@@ -24,7 +24,7 @@ from dosim.testing.determinism import (
 )
 from dosim.testing.fresh import ONCE
 from dosim.testing.runs import plain
-from tests.testing import planted
+from tests.testing import planted, planted_simulated
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(planted.__file__).read_text().splitlines()
@@ -213,6 +213,16 @@ def test_a_test_that_runs_many_times_is_compared_by_one_run() -> None:
     assert (2, (1,)) == (result.simulations, result.hash_seeds)
 
 
+def test_a_simulated_test_is_compared_by_its_plain_run() -> None:
+    """Here and in fresh processes; the line is named as ever."""
+    error = failure(planted_simulated.explored_objects, hash_seeds=())
+    result = check_determinism(planted_simulated.explored_steady, hash_seeds=(1,))
+
+    assert error.place is not None
+    assert line_of("objects") == error.place.line
+    assert (1, (1,), "") == (result.simulations, result.hash_seeds, result.left_out)
+
+
 def test_a_function_that_always_fails_raises_its_own_error() -> None:
     """Every run agrees, so the failure is the function's."""
     with pytest.raises(ValueError, match="it always fails"):
@@ -228,6 +238,11 @@ async def _coroutine() -> None: ...
         ((3,), TypeError, "fn=3 cannot be called"),
         ((_coroutine,), TypeError, "is a coroutine function"),
         ((line_of,), TypeError, "fn needs name: give a function without parameters"),
+        (
+            (planted_simulated.explored_with_more,),
+            TypeError,
+            "is run by Hypothesis, which draws other",
+        ),
         ((lambda: None,), ValueError, "made no simulation"),
         ((planted.steady, 1), ValueError, "runs=1: give a whole number, 2 or more"),
         ((planted.steady, 2, "12"), TypeError, "hash_seeds='12': give a list of whole numbers"),

@@ -202,6 +202,7 @@ def test_wider_fixtures_stand_while_a_test_runs_again(
 
 HYPOTHESIS = """
 from hypothesis import given, settings, strategies
+from dosim.testing import simulated
 
 @given(strategies.text())
 @settings(max_examples=5)
@@ -218,18 +219,30 @@ test_with_one_run.dosim_once = lambda: note(board(), *{str(Hashed()) for _ in ra
 class Hashed:
     def __str__(self):
         return str(id(self))
+
+@simulated(durable_objects={"BOARD": Board}, network=None)
+async def test_simulated(sim):
+    await sim.env.BOARD.getByName("one").note("a")
+
+@simulated(durable_objects={"BOARD": Board}, network=None)
+async def test_simulated_fails(sim):
+    await sim.env.BOARD.getByName("one").note("a")
+    assert False
 """
 
 
 @pytest.mark.slow
 def test_a_hypothesis_test_is_compared_by_one_run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its examples are others each time: without one run of it that is kept, it is left out, and counted."""
+    """The plain run of `@simulated`, or one that is kept; without, it is left out, and counted."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     result = run(pytester, HYPOTHESIS)
 
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["test_with_one_run is not deterministic: *"])
-    result.stdout.fnmatch_lines(["dosim: 1 test ran again, 0 the same, 1 not; 1 left out, whose examples Hypothesis *"])
+    result.stdout.fnmatch_lines(["*- dosim -*", "simulation *", "*replay: dosim replay *"])
+    result.stdout.fnmatch_lines(
+        ["dosim: 2 tests ran again, 1 the same, 1 not; 1 left out, whose examples Hypothesis *"]
+    )
 
 
 FULL = """

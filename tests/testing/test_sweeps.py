@@ -16,6 +16,7 @@ import pytest
 
 from dosim import Simulation
 from dosim.testing import points as points_module
+from dosim.testing.exploring import explore
 from dosim.testing.points import WorkerDied, run_points
 from dosim.testing.progress import progress_bar
 from dosim.testing.sweeps import PointFailed, Sweep, sweep
@@ -186,7 +187,10 @@ def test_a_failing_point_is_a_row_with_its_error_and_token_and_the_others_go_on(
     [row] = swept.failures
 
     assert ["", "", "Broken: too much: 0.9"] == [row["error"] for row in swept]
-    assert "from tests.testing.designs import fails_above; fails_above(load=0.9, seed=0)  # o17=1" == row["token"]
+    assert (
+        "from tests.testing.designs import fails_above; fails_above(load=0.9, seed=0)  # dosim replay o17=1"
+        == row["token"]
+    )
     assert row["records"] is None and designs.queue(0.9).trace.digest == row["digest"]
     with pytest.raises(designs.Broken, match=r"too much: 0\.9"):
         exec(row["token"], {})
@@ -228,8 +232,18 @@ def test_on_error_raise_stops_at_the_first_failing_point(pool: ProcessPoolExecut
         with pytest.raises(PointFailed, match=r"Broken: too much: 0\.9\nreplay: from tests") as caught:
             sweep(designs.fails_above, {"load": [0.5, 0.9, 0.95]}, executor=executor, on_error="raise")
 
-        assert caught.value.token.endswith("fails_above(load=0.9, seed=0)  # o17=1")
+        assert caught.value.token.endswith("fails_above(load=0.9, seed=0)  # dosim replay o17=1")
         assert "raise Broken" in caught.value.__notes__[0]
+
+
+def test_what_explore_finds_in_a_scenario_keeps_its_token() -> None:
+    """A search at each point: where it finds something, the row says how to see it again."""
+    swept = sweep(designs.searched, {"runs": [1, 50]})
+    found = explore(designs.remembers, runs=50, faults=("evict",)).failure
+
+    assert found is not None
+    assert ["", "AssertionError"] == [row["error"] for row in swept]
+    assert swept.rows[1]["token"].endswith(f"searched(runs=50, seed=0)  # dosim replay {found.token}")
 
 
 def test_a_scenario_that_leaves_the_process_is_a_row() -> None:

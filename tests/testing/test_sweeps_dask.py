@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dosim.testing.exploring import explore
 from dosim.testing.points import WorkerDied, run_points
 from dosim.testing.sweeps import sweep
 from tests.testing import designs
@@ -88,3 +89,12 @@ def test_a_point_that_kills_every_worker_of_a_cluster_is_given_up(executor: Exec
 
     assert [0, 1, 4, 16, 25] == [result for result in results if not isinstance(result, WorkerDied)]
     assert isinstance(results[3], WorkerDied)
+
+
+def test_a_search_on_a_cluster_finds_the_same(executor: Executor) -> None:
+    """`explore` sends its runs there: the same failure, shrunk alike, after as many runs."""
+    here = explore(designs.remembers, runs=200, faults=("evict",))
+    there = explore(designs.remembers, runs=200, faults=("evict",), executor=executor)
+
+    assert here.failure is not None and there.failure is not None
+    assert (here.runs, here.failure.token) == (there.runs, there.failure.token)

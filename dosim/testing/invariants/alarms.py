@@ -10,7 +10,7 @@ from dosim.platform.facts import ALARM_LIMIT_US
 from dosim.simulation import Simulation
 from dosim.simulation.errors import ForkError
 from dosim.testing.invariants.effects import KEY_HEADER, requests_of
-from dosim.testing.invariants.violations import at, of_kinds, simulation_of, violated
+from dosim.testing.invariants.violations import at, of_kinds, plainly, simulation_of, violated
 from dosim.trace.records import RawRecord
 from dosim.trace.words import cut
 
@@ -102,6 +102,11 @@ def _before(sim: Simulation, call: RawRecord, make: Any) -> Simulation:
 
 def _run_alarms(fork: Simulation, label: str, since: int, times: int) -> bool:
     """Run on until so many runs of the object's alarm have ended; False when that does not happen."""
+    with plainly(fork):
+        return _run_on(fork, label, since, times)
+
+
+def _run_on(fork: Simulation, label: str, since: int, times: int) -> bool:
     deadline_us = fork.now.us + times * ALARM_LIMIT_US
     while _ended(fork, label, since) < times:
         if fork.step():

@@ -33,12 +33,13 @@ def exactly_once_effect(
     "always retry" to "only if retryable" (cloudflare-docs#14193, #15305), one retry because of the network
     (unkeyed/unkey#952).
 
-    of: the address of a service that was declared with `sim.external`, whose requests other than GET count; two with
-    the same Idempotency-Key header are one, as the service is told. Or a function of the simulation that returns the
-    keys of the effects that happened, such as `lambda sim: mail.sent`. key: what a request is about (the order, the
-    customer), from an ExternalRequest; unless told, its method, URL and body. confirmed: the keys that somebody was
-    told are done, or a function of the simulation that returns them. Returns a function of a simulation that raises
-    InvariantViolated with every request of that key. Raises TypeError that names the argument.
+    of: the address of a service that was declared with `sim.external`, whose requests other than GET count, but for
+    those it refused (status 4xx or 5xx); two with the same Idempotency-Key header are one, as the service is told. Or a
+    function of the simulation that returns the keys of the effects that happened, such as `lambda sim: mail.sent`.
+    key: what a request is about (the order, the customer), from an ExternalRequest; unless told, its method, URL and
+    body. confirmed: the keys that somebody was told are done, or a function of the simulation that returns them.
+    Returns a function of a simulation that raises InvariantViolated with every request of that key. Raises TypeError
+    that names the argument.
     """
     if not isinstance(of, str) and not callable(of):
         raise TypeError(f"of={of!r} is neither an address ('https://pay.example') nor a function of the simulation.")
@@ -83,13 +84,14 @@ def _at_service(sim: Simulation, prefix: str, key: Callable[[ExternalRequest], A
 
 
 def requests_of(sim: Simulation, prefix: str) -> list[ExternalRequest]:
-    """What a declared service was asked to change. Raises ValueError that lists the services there are."""
+    """What a declared service was asked to change, and did not refuse with 4xx or 5xx. Raises ValueError for none."""
     services = sim.world.externals.declared
     found = [service for service in services if service.prefix == prefix or service.answers(prefix)]
     if not found:
         known = ", ".join(repr(service.prefix) for service in services) or "none was declared"
         raise ValueError(f"of={prefix!r} is no service of this simulation (sim.external): {known}.")
-    return [request for request in found[0].requests if request.method not in SAFE_METHODS]
+    asked = zip(found[0].requests, found[0].statuses, strict=True)
+    return [request for request, status in asked if request.method not in SAFE_METHODS and (status or 200) < 400]
 
 
 def _twice(

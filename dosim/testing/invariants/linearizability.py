@@ -22,7 +22,9 @@ _NAME: Final = "linearizable"
 _NEVER: Final = (NO_LIMIT, 0)
 
 
-def linearizable(history: History | Iterable[Operation], model: Model | None = None) -> None:
+def linearizable(
+    history: History | Iterable[Operation], model: Model | None = None, *, attempts: int = 1_000_000
+) -> None:
     """What callers were told agrees with one machine that did their operations one at a time, each between call and
     answer.
 
@@ -37,8 +39,10 @@ def linearizable(history: History | Iterable[Operation], model: Model | None = N
     (cloudflare/containers#200).
 
     history: a `History`, or operations. model: `Register()`, `Counter()`, `Queue()` or a class of yours (see `Model`);
-    a counter unless told. Raises InvariantViolated with the shortest beginning of the history that no order explains,
-    drawn; ValueError for an operation that the model does not have, TypeError for what is no history.
+    a counter unless told. attempts: how many steps the search may take; many operations at once, above all without an
+    answer, have more orders than can be tried. Raises InvariantViolated with the shortest beginning of the history that
+    no order explains, drawn; RuntimeError when the attempts are used up and nothing is known, ValueError for an
+    operation that the model does not have, TypeError for what is no history.
     """
     machine: Model = Counter() if model is None else model
     operations = in_order(history)
@@ -48,8 +52,8 @@ def linearizable(history: History | Iterable[Operation], model: Model | None = N
         key = key_of(operation.name, operation.arguments) if key_of is not None else None
         parts.setdefault(key, []).append(operation)
     for part in parts.values():
-        if _search(part, machine) is not None:
-            raise _violated(part, machine)
+        if _search(part, machine, attempts) is not None:
+            raise _violated(part, machine, attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def _end(operation: Operation) -> tuple[int, int]:
     return operation.returned_us, operation.returned_at
 
 
-def _search(operations: list[Operation], machine: Model) -> _Stuck | None:
+def _search(operations: list[Operation], machine: Model, attempts: int) -> _Stuck | None:
     """None when some order explains the history; else how far one came."""
     ops = sorted(operations, key=_begin)
     times = _Times(ops)
@@ -90,7 +94,12 @@ def _search(operations: list[Operation], machine: Model) -> _Stuck | None:
             index, state, left = path.pop()
             done &= ~(1 << index)
             continue
-        index = left.pop(0)
+        index, attempts = left.pop(0), attempts - 1
+        if attempts < 0:
+            raise RuntimeError(
+                f"linearizable: no order of these {len(ops)} operations was found, and not all were tried. Give more"
+                " attempts=, shorter histories, or keys (Register(by_key=True))."
+            )
         after, result = machine.step(state, ops[index].name, ops[index].arguments)
         if ops[index].known and result is not ANYTHING and result != ops[index].result:
             continue
@@ -152,14 +161,16 @@ def _prefix(operations: list[Operation], count: int) -> list[Operation]:
     return cut_off
 
 
-def _violated(operations: list[Operation], machine: Model) -> InvariantViolated:
+def _violated(operations: list[Operation], machine: Model, attempts: int) -> InvariantViolated:
     """The story of the shortest beginning that no order explains: found by halving, as longer ones have none either."""
     low, high = 1, sum(op.known for op in operations)
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if _search(_prefix(operations, middle), machine) is not None else (middle + 1, high)
+        low, high = (
+            (low, middle) if _search(_prefix(operations, middle), machine, attempts) is not None else (middle + 1, high)
+        )
     shortest = _prefix(operations, low)
-    stuck = _search(shortest, machine)
+    stuck = _search(shortest, machine, attempts)
     assert stuck is not None
     last = max((op for op in shortest if op.known), key=_end)
     at_us = last.returned_us or 0

@@ -6,9 +6,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
+from dosim.kernel.chooser import FAULTS
 from dosim.kernel.durations import duration_us
 from dosim.simulation import Simulation
-from dosim.testing.invariants.violations import Invariant, at, kept_trace, named, of_kinds, violated
+from dosim.simulation.errors import Deadlock
+from dosim.testing.invariants.violations import Invariant, at, kept_trace, named, of_kinds, plainly, violated
+from dosim.trace.records import RawRecord, Trace
 from dosim.trace.words import last_line, stretch
 from dosim.web.errors import JsException
 
@@ -34,10 +37,11 @@ def eventually(condition: Callable[[Any], Any], within: object = "1m") -> Invari
     stops after a restart (cloudflare/agents#1119).
 
     condition: a function of the simulation, async or not, that says whether it holds; it may ask objects and clients.
-    One that raises a platform's error (JsException, AbortError, a lost connection) does not hold yet. within: from the
-    last fault on, or the undoing of one; without any, from now. The simulation is run on as far as needed. Of a trace
-    the end is looked at, with the trace as argument. Returns a function that raises InvariantViolated with the last
-    fault and what is under way. Raises TypeError or ValueError that name the argument.
+    One that raises a platform's error (JsException, AbortError, a lost connection) or never ends does not hold yet.
+    within: from the last fault on, or the undoing of one; without any, from now. The simulation is run on as far as
+    needed, plainly: no schedule or exploration brings another fault meanwhile. Of a trace the end is looked at, with
+    the trace as argument. Returns a function that raises InvariantViolated with the last fault and what is under way.
+    Raises TypeError or ValueError that name the argument.
     """
     if not callable(condition):
         raise TypeError(f"condition={condition!r} cannot be called: give a function of the simulation.")
@@ -51,23 +55,38 @@ def eventually(condition: Callable[[Any], Any], within: object = "1m") -> Invari
             if not condition(trace):
                 raise violated(source, name, "it does not hold where the trace ends.")
             return
-        faults = list(of_kinds(trace, "fault"))
+        faults = _faults(trace)
         now_us = source.now.us
         since_us = faults[-1][0] if faults else now_us
         deadline_us = max(now_us, since_us + within_us)
         trouble = ""
-        for look in range(_LOOKS + 1):
-            moment_us = now_us + (deadline_us - now_us) * look // _LOOKS
-            if moment_us > source.now.us:
-                source.run(until=f"{moment_us}us")
-            holds, trouble = _holds(source, condition)
-            if holds:
-                return
+        with plainly(source):
+            for look in range(_LOOKS + 1):
+                moment_us = now_us + (deadline_us - now_us) * look // _LOOKS
+                if moment_us > source.now.us:
+                    source.run(until=f"{moment_us}us")
+                holds, trouble = _holds(source, condition)
+                if holds:
+                    return
         story = _last_fault(faults) + f" At {at(source.now.us)}, {stretch(source.now.us - since_us)} later, it still"
         story += f" does not hold{trouble}. " + _under_way(source)
         raise violated(source, name, story, at_us=source.now.us)
 
     return named(check, name, eventually.__doc__)
+
+
+def _faults(trace: Trace) -> list[RawRecord]:
+    """Every fault, and what undoes one: of a verb, or of a schedule, which tells some of its own as a verb's too."""
+    found: list[RawRecord] = []
+    for raw in filter(_is_fault, of_kinds(trace, "fault", "choice")):
+        if not found or found[-1][2] != "choice" or raw[2] == "choice" or raw[1] != found[-1][1] + 1:
+            found.append(raw)
+    return found
+
+
+def _is_fault(raw: RawRecord) -> bool:
+    """Whether a record is of a fault: of a verb, or of one that a schedule brought; orders and delays are none."""
+    return raw[2] == "fault" or str(raw[6][0]).partition("=")[0].rstrip("0123456789") in FAULTS
 
 
 def _holds(sim: Simulation, condition: Callable[[Any], Any]) -> tuple[bool, str]:
@@ -76,7 +95,7 @@ def _holds(sim: Simulation, condition: Callable[[Any], Any]) -> tuple[bool, str]
         answer = condition(sim)
         if inspect.isawaitable(answer):
             answer = sim.run(answer)
-    except (JsException, OSError) as error:
+    except (JsException, OSError, Deadlock) as error:
         return False, f" (asking for it raised: {last_line(error)})"
     return bool(answer), ""
 
@@ -85,8 +104,10 @@ def _last_fault(faults: list[Any]) -> str:
     """The last fault, and those that nobody has undone."""
     if not faults:
         return "There was no fault."
-    t_us, _, _, _, _, _, (verb, what) = faults[-1]
-    said = f"The last fault, {verb}{f' of {what}' if what else ''}, was at {at(t_us)}."
+    t_us, _, kind, _, _, _, (verb, what) = faults[-1]
+    said = (
+        f"The last fault, {what if kind == 'choice' else f'{verb} of {what}'.removesuffix(' of ')}, was at {at(t_us)}."
+    )
     standing = []
     for number, fault in enumerate(faults):
         undo = _UNDONE_BY.get(fault[6][0])

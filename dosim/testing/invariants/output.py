@@ -44,7 +44,7 @@ def no_unconfirmed_output(source: object) -> None:
         outputs.take(raw)
     for left, write in outputs.found:
         early = write.confirmed_us is not None and left[0] < write.confirmed_us
-        if early or write.lost is not None:
+        if early or (write.lost is not None and left[0] <= write.lost[0]):
             story = _story(trace, left, write)
             request = left[4] or write.record[4]
             raise violated(source, "no_unconfirmed_output", story, at_us=left[0], request=request)
@@ -97,6 +97,8 @@ class _Object:
     def __init__(self) -> None:
         self.writes: list[_Write] = []
         self.turns: list[int] = []
+        #: Requests whose handlers have ended in this turn; a reset at its end makes their answers errors.
+        self.answered: list[int] = []
         self.transactions: list[list[_Write]] = []
         self._open: list[_Write] = []
         self._unconfirmed: list[_Write] = []
@@ -111,6 +113,7 @@ class _Object:
     def turn(self, seq: int) -> None:
         """Another turn begins: what was not committed at the end of the last one was no write after all."""
         self.turns.append(seq)
+        self.answered.clear()
         if not self.transactions:
             self._open.clear()
 
@@ -128,10 +131,18 @@ class _Object:
                 self._lose(undone, raw)
 
     def end(self, raw: RawRecord) -> None:
-        """The turn failed or the life is over; a crash takes with it what was not confirmed."""
+        """The turn failed or the life is over; a crash takes with it what was not confirmed.
+
+        An object that leaves memory has everything on disk that it committed.
+        """
         self._lose(self._open, raw)
         if raw[2] == "crash":
             self._lose([write for write in self._unconfirmed if (write.confirmed_us or 0) > raw[0]], raw)
+        elif raw[2] == "evict":
+            for write in self._unconfirmed:
+                if write.confirmed_us is not None:
+                    write.confirmed_us = min(write.confirmed_us, raw[0])
+            self._unconfirmed = []
         self._open = []
         self.transactions.clear()
 
@@ -170,6 +181,8 @@ class _Outputs:
             self._made(request, self._at_work.get(int(str(raw[6][0]))), raw)
         elif kind in ("return", "throw"):
             self._made(request, label, raw)
+            if label in self._objects:
+                self._objects[label].answered.append(request)
         elif kind == "turn_away":
             self._behind.pop(request, None)
         elif kind in ("leave", "reply"):
@@ -185,6 +198,9 @@ class _Outputs:
             known.commit(raw)
         elif kind in ("commit_failed", "reset", "crash", "evict"):
             known.end(raw)
+            if kind == "reset":
+                for request in known.answered:
+                    self._behind.pop(request, None)
         elif kind == "section_start" and raw[6][0] == "transaction":
             known.transactions.append([])
         elif kind == "section_end" and raw[6][0] == "transaction":

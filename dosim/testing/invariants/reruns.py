@@ -76,6 +76,11 @@ class Rerun:
 
     def _watch(self, simulation: Simulation) -> None:
         number = len(self._simulations)
+        if simulation.trace.retention != "full":
+            raise ValueError(
+                f"a test that is disturbed at a record needs every record, and retention is"
+                f" {simulation.trace.retention!r}: make its simulation with retention='full'."
+            )
         self._simulations.append(simulation)
         loop = simulation.world.loop
 

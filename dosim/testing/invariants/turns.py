@@ -58,39 +58,55 @@ def turns_never_overlap(source: object) -> None:
     (`dosim.cpu`) have a length; Workers run requests side by side and are not looked at.
     """
     trace = kept_trace(source, "turns_never_overlap")
-    objects = {raw[3] for raw in of_kinds(trace, "start", "construct")}
-    busy: dict[str, list[RawRecord]] = {}
     begun: dict[str, list[RawRecord]] = {}
-    for raw in of_kinds(trace, "cpu", "start", "resume"):
-        if raw[3] in objects:
-            (busy if raw[2] == "cpu" else begun).setdefault(raw[3], []).append(raw)
-    for label, turns in busy.items():
-        longest = sorted(turns, key=lambda raw: (raw[0], raw[1]))
-        others = sorted([*begun.get(label, ()), *longest], key=lambda raw: (raw[0], raw[1]))
-        _check_object(source, label, longest, others)
+    turns: dict[str, list[_Turn]] = {}
+    for raw in of_kinds(trace, "start", "resume", "cpu", *_ENDS):
+        label = raw[3]
+        if raw[2] in ("start", "resume"):
+            begun.setdefault(label, []).append(raw)
+        elif raw[2] == "cpu":
+            if label in begun:  # else it is a Worker
+                turns.setdefault(label, []).append(_Turn(raw, raw[0] + int(str(raw[6][0]))))
+        elif label in turns:  # told in advance, it did not get to its end
+            last = turns[label][-1]
+            last.end_us = min(last.end_us, max(raw[0], last.start_us))
+    for label, computed in turns.items():
+        found = _overlap(computed, begun[label])
+        if found is None:
+            continue
+        turn, other = found
+        raise violated(
+            source,
+            "turns_never_overlap",
+            f"{label} computed for {told(trace, turn.raw[4])} from {at(turn.start_us)} to {at(turn.end_us)}, and at"
+            f" {at(other[0])}, in the middle of it, a turn of {told(trace, other[4])} began. Code between two awaits"
+            " must be alone.",
+            at_us=other[0],
+            request=other[4],
+        )
 
 
-def _check_object(source: object, label: str, turns: list[RawRecord], others: list[RawRecord]) -> None:
-    """Raise for the first record of `others` that lies strictly inside a turn. Both are in order of time."""
-    next_other = 0
-    for before, turn in zip([None, *turns], turns, strict=False):
-        if before is not None and before[0] + int(str(before[6][0])) > turn[0]:
-            raise _overlap(source, label, before, turn)
-        end_us = turn[0] + int(str(turn[6][0]))
-        while next_other < len(others) and others[next_other][0] <= turn[0]:
-            next_other += 1
-        if next_other < len(others) and others[next_other][0] < end_us:
-            raise _overlap(source, label, turn, others[next_other])
+class _Turn:
+    """A turn that took CPU time, from its beginning to its end."""
+
+    __slots__ = ("end_us", "raw", "start_us")
+
+    def __init__(self, raw: RawRecord, end_us: int) -> None:
+        self.raw = raw
+        self.start_us = raw[0]
+        self.end_us = end_us
 
 
-def _overlap(source: object, label: str, turn: RawRecord, other: RawRecord) -> Exception:
-    trace = kept_trace(source, "turns_never_overlap")
-    end_us = turn[0] + int(str(turn[6][0]))
-    return violated(
-        source,
-        "turns_never_overlap",
-        f"{label} computed for {told(trace, turn[4])} from {at(turn[0])} to {at(end_us)}, and at {at(other[0])}, in the"
-        f" middle of it, a turn of {told(trace, other[4])} began. Code between two awaits must be alone.",
-        at_us=other[0],
-        request=other[4],
-    )
+def _overlap(turns: list[_Turn], begun: list[RawRecord]) -> tuple[_Turn, RawRecord] | None:
+    """The first turn in the middle of which another one of the object began."""
+    in_order = sorted(turns, key=lambda turn: (turn.start_us, turn.raw[1]))
+    begins = sorted([*begun, *(turn.raw for turn in turns)], key=lambda raw: (raw[0], raw[1]))
+    next_begin = 0
+    for turn, following in zip(in_order, [*in_order[1:], None], strict=True):
+        if following is not None and following.start_us < turn.end_us:
+            return turn, following.raw
+        while next_begin < len(begins) and begins[next_begin][0] <= turn.start_us:
+            next_begin += 1
+        if next_begin < len(begins) and begins[next_begin][0] < turn.end_us:
+            return turn, begins[next_begin]
+    return None

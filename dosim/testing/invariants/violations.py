@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+from dosim.kernel.chooser import PLAIN
 from dosim.simulation import Simulation
 from dosim.trace.records import RawRecord, Trace, trace_of
 
@@ -91,6 +93,21 @@ def tuned(invariant: Callable[..., None], **options: object) -> Invariant:
 
     said = ", ".join(f"{name}={value!r}" for name, value in options.items())
     return named(check, f"{invariant.__name__}({said})", invariant.__doc__)
+
+
+@contextmanager
+def plainly(sim: Simulation) -> Iterator[None]:
+    """For a stretch of running on, nobody decides otherwise than plainly: no more faults, no unusual orders."""
+    chooser = sim.world.chooser
+    if chooser is None:
+        yield
+        return
+    policy, schedule = chooser._policy, chooser.schedule
+    chooser._policy, chooser.schedule = None, PLAIN
+    try:
+        yield
+    finally:
+        chooser._policy, chooser.schedule = policy, schedule
 
 
 def at(t_us: int) -> str:

@@ -330,6 +330,29 @@ def test_what_was_confirmed_must_have_happened() -> None:
         exactly_once_effect(lambda sim: ["ann", "ben", "ann"])(sim)
 
 
+class Retrying(Bill):
+    """Raises unless the letter was taken, so that the alarm is retried."""
+
+    async def alarm(self, info: Any = None) -> None:
+        response = await fetch(f"{MAIL}/send", method="POST", body="your bill")
+        if not response.ok:
+            raise RuntimeError("come back later")
+
+
+def test_what_the_service_refused_is_no_effect() -> None:
+    """
+    A mail service that is busy once: asked twice, one letter.
+    """
+    busy = [503]
+    sim = Simulation(durable_objects={"BILL": Retrying}, seed=4)
+    service = sim.external(MAIL, lambda request: busy.pop() if busy else "ok")
+    sim.run(sim.env.BILL.getByName("ann").remind())
+    sim.run(for_="1m")
+
+    assert [503, 200] == service.statuses
+    exactly_once_effect(MAIL)(sim)
+
+
 def test_effects_need_a_simulation_and_a_service_that_is_there() -> None:
     """
     A trace has no bodies; a service is named as it was declared.

@@ -191,6 +191,53 @@ def test_calls_of_every_kind_are_written_down() -> None:
     linearizable(history)
 
 
+class Asking(DurableObject):
+    """Asks the counter from inside, and writes that down."""
+
+    async def ask(self) -> None:
+        counter = ASKED.of(self.env.COUNTER.getByName("demo"), "Ann")
+        await counter.increment()
+        try:
+            await counter.no_such_method()
+        except Exception:
+            return
+
+
+ASKED = History()
+
+
+def test_calls_from_inside_an_object_are_written_down_too() -> None:
+    """
+    In virtual time as well; outside every simulation there is none.
+    """
+    ASKED.operations.clear()
+    sim = Simulation(durable_objects={"COUNTER": CounterObject, "ASKING": Asking}, seed=6)
+    sim.run(for_="1s")
+    sim.run(sim.env.ASKING.getByName("a").ask())
+
+    async def outside() -> None:
+        return None
+
+    assert "Ann: increment() -> 1\nAnn: no_such_method() -> ? (it failed)" == repr(ASKED)
+    first = ASKED.operations[0]
+    assert 1_000_000 <= first.invoked_us < (first.returned_us or 0)
+    coroutine = outside()
+    with pytest.raises(RuntimeError, match="a coroutine outside every simulation"):
+        History().call("read", coroutine)
+    coroutine.close()
+
+
+def test_a_history_with_too_many_orders_is_not_decided() -> None:
+    """
+    Nine writes at once in a queue and an impossible answer: it says that it has given up, and what would help.
+    """
+    history = [op(f"c{n}", "enqueue", n, at=(0, 10)) for n in range(9)]
+    history += [op("late", "dequeue", at=(20, 30), result="a ghost")]
+
+    with pytest.raises(RuntimeError, match="no order of these 10 operations was found, and not all were tried"):
+        linearizable(history, Queue(), attempts=1_000)
+
+
 class Ordered:
     """A model of one's own: a set to which things are added."""
 

@@ -233,6 +233,10 @@ class Till(DurableObject):
         await fetch("https://pay.example/charge", method="POST", body="order 1")
         return "done"
 
+    async def unconfirmed(self) -> str:
+        await self.ctx.storage.put("paid", True, {"allowUnconfirmed": True})
+        return "done"
+
     async def hasty(self) -> str:
         async def work(txn: Any) -> None:
             await txn.put("paid", True)
@@ -270,15 +274,18 @@ def shop() -> Simulation:
 
 def test_the_output_gate_holds_what_follows_a_write() -> None:
     """
-    A fetch after a put waits until the put is confirmed; an answer after a transaction that was undone needs nothing.
+    A fetch after a put waits until the put is confirmed; an answer after a transaction that was undone needs nothing;
+    dosim has an answer wait for a put with allowUnconfirmed too.
     """
     sim = shop()
     till = sim.env.TILL.getByName("a")
     sim.run(till.plain())
     sim.run(till.undone())
     sim.run(till.plain())
+    sim.run(till.unconfirmed())
 
     no_unconfirmed_output(sim)
+    assert sim.world.platform.confirm_us == sim.trace.of_kind("reply")[-1].detail["held_us"]
 
 
 def test_a_fetch_inside_a_transaction_leaves_before_anything_is_decided() -> None:

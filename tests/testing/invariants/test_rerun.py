@@ -154,6 +154,8 @@ def test_tests_that_cannot_be_compared_are_refused() -> None:
         survives_eviction(busy, lambda: counter_of(Counter))
     with pytest.raises(TypeError, match="test=5 cannot be called"):
         survives_eviction(5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="needs every record, and retention is 'none'"):
+        survives_eviction(busy, lambda: Simulation(durable_objects={"COUNTER": Counter}, retention="none"))
     with pytest.raises(ValueError, match="made no simulation that could run it"):
         survives_eviction(nothing)
 

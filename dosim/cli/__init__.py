@@ -1,7 +1,8 @@
-"""`dosim new | run | bill | explain | conformance`: the command line.
+"""`dosim new | run | bill | explore | replay | explain | conformance`: the command line.
 
-Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs); 2 an argument that cannot be, told
-in one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text in a pipe.
+Exit codes: 0 done; 1 what was run failed (a Worker threw, a recorded case differs, a test broke); 2 an argument that
+cannot be, told in one paragraph on standard error. Tables are drawn by `rich` in a terminal and are plain aligned text
+in a pipe.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
+from dosim.cli.arguments import Refused, check_writable, positive, whole
+from dosim.cli.exploring import add_explore
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,10 +39,6 @@ _TRACE_HELP: Final = (
     "write the trace: its records, one JSON object a line; or for Perfetto (FILE.json), Mermaid (.mmd), ShiViz"
     " (.shiviz.log) or OpenTelemetry (.otlp.json)"
 )
-
-
-class Refused(Exception):
-    """An argument that cannot be: its text is the paragraph that is printed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     scenario = run.add_argument_group("of scenarios")
     given: list[tuple[str, str, dict[str, Any]]] = [
         ("variant", "only this variant; may be repeated", {"action": "append", "metavar": "NAME"}),
-        ("requests", "how many clients send a request", {"type": _whole, "metavar": "N"}),
+        ("requests", "how many clients send a request", {"type": whole, "metavar": "N"}),
         ("seconds", "how long each request's handler takes", {"type": _number, "metavar": "S"}),
         ("json", "rows in microseconds and trace digests, as JSON", {"action": "store_true"}),
         ("png", "draw the timeline", {"metavar": "FILE"}),
@@ -122,9 +122,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_bill(commands)
 
+    add_explore(commands)
+
     told = commands.add_parser("explain", help="say where the time of a request in a trace went")
     told.add_argument("trace", metavar="TRACE.jsonl", help="a file that --trace or trace.to_jsonl() wrote")
-    told.add_argument("request", nargs="?", type=_whole, help="the request's number (default: the slowest)")
+    told.add_argument("request", nargs="?", type=whole, help="the request's number (default: the slowest)")
     told.set_defaults(command=_explain)
 
     judged = commands.add_parser("conformance", help="replay cases that were recorded from the real runtime")
@@ -141,8 +143,8 @@ def _add_bill(commands: Any) -> None:
     billed.add_argument("--seed", type=_seed, help="everything random follows from it (default 0)")
     billed.add_argument("--plan", choices=("paid", "free"), default="paid", help="the Workers plan (default paid)")
     billed.add_argument("--prices", metavar="DATE", help="the prices of this day (default: of the simulated date)")
-    billed.add_argument("--days", type=_positive, default=30, metavar="N", help="the month's length (default 30)")
-    billed.add_argument("--times", type=_positive, default=1, metavar="N", help="so many such populations (default 1)")
+    billed.add_argument("--days", type=positive, default=30, metavar="N", help="the month's length (default 30)")
+    billed.add_argument("--times", type=positive, default=1, metavar="N", help="so many such populations (default 1)")
     scenario = billed.add_argument_group("of scenarios")
     scenario.add_argument("--variant", action="append", metavar="NAME", help="only this variant; may be repeated")
     project = billed.add_argument_group("of projects")
@@ -150,20 +152,6 @@ def _add_bill(commands: Any) -> None:
     project.add_argument("--city", help="a name, a colo code or LATITUDE,LONGITUDE to send it from (default Ashburn)")
     project.add_argument("--for", metavar="TIME", help="run for so long, such as 30min (default 1h)")
     billed.set_defaults(command=_bill)
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number: write it in digits, such as 10") from None
-
-
-def _positive(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not possible: give 1 or more")
-    return number
 
 
 def _number(text: str) -> float:
@@ -223,8 +211,8 @@ def _run_scenario(options: argparse.Namespace) -> int:
 
     scenario = SCENARIOS[options.target]
     _refuse_others(options, scenario.options, f"the scenario {scenario.name}")
-    _check_writable(options.png, "--png")
-    _check_writable(options.trace, "--trace")
+    check_writable(options.png, "--png")
+    check_writable(options.trace, "--trace")
     if options.trace and "variant" in scenario.options and len(options.variant or ()) != 1:
         raise Refused("--trace takes one trace and every variant has its own: choose one with --variant NAME.")
     names = scenario.options & {"variant", "requests", "seconds", "seed"}
@@ -256,7 +244,7 @@ def _run_project(options: argparse.Namespace) -> int:
     from dosim import Deadlock
 
     _refuse_others(options, frozenset({"get", "city", "seed", "trace"}), "a project")
-    _check_writable(options.trace, "--trace")
+    check_writable(options.trace, "--trace")
     with _warnings_once(Path(options.target)):
         sim = _load_project(options)
         call = _client(sim, options.city).fetch(_url(options.get or "/"))
@@ -495,20 +483,6 @@ def _console() -> Console | None:
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-def _check_writable(path: str | None, option: str) -> None:
-    """Refuse a file that cannot be written, before anything is run."""
-    if path is None:
-        return
-    file = Path(path)
-    folder = file.parent
-    if file.is_dir():
-        raise Refused(f"{option} {path!r} is a folder: name a file in it, such as {file / 'out.png'}.")
-    if not folder.is_dir():
-        raise Refused(f"{option} {path!r} cannot be written, there is no folder {str(folder)!r}: make it first.")
-    if not os.access(file if file.exists() else folder, os.W_OK):
-        raise Refused(f"{option} {path!r} cannot be written: it is not permitted. Name another file.")
 
 
 def _write_png(figure: Any, path: str) -> None:
