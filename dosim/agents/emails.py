@@ -12,8 +12,6 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import EmailMessage as MimeMessage
-from email.utils import formataddr
 from typing import TYPE_CHECKING, Any
 
 from dosim.agents.calling import call
@@ -280,6 +278,9 @@ async def reply_to(
     secret: str | None,
 ) -> None:
     """Write a reply and send it."""
+    from email.message import EmailMessage as MimeMessage
+    from email.utils import formataddr
+
     if email.secure_routed and secret == "":
         raise ValueError(
             "This email was routed via create_secure_reply_email_resolver. You must pass a secret to reply_to_email()"
