@@ -186,7 +186,10 @@ def _clone_rare(value: Any, seen: Copies, other: Other) -> Any:
         return Exception(f"Error: {value.text}")
     kind = type(value)
     if hasattr(kind, "as_plain"):
-        return _clone(value.as_plain(), seen, other)
+        plain = value.as_plain()
+        seen.setdefault(0, []).append(plain)  # type: ignore[attr-defined]  # kept: another one must not get its address
+        copy = seen[id(value)] = _clone(plain, seen, other)
+        return copy
     if hasattr(kind, "to_bytes"):
         return _buffer(value.to_bytes(), seen)
     if isinstance(value, Exception) and not hasattr(kind, "transfer"):

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dosim import PortabilityWarning
+from dosim.web.proxies import clone_raw, to_js
 from dosim.workers import Request, Response
 from tests.storage.stories import inside, refused
 
@@ -267,3 +268,18 @@ def test_an_awaited_storage_value_can_be_changed_and_stored_again() -> None:
         return await storage.get("k")
 
     assert inside(story) == {"list": [1, 2], "bytes": b"x", "new": 1}
+
+
+def test_objects_of_javascript_side_by_side_stay_apart() -> None:
+    """The clone of `{a: {x}, b: {y}}` made of raw objects has both; it once gave `b` the copy of `a`."""
+    value = {"a": {"id": "ann", "tags": ["ann", "a"], "uri": "u"}, "b": {"path": "x"}, "c": [{"n": 1}, {"m": 2}]}
+    for _ in range(50):
+        assert value == clone_raw(to_js(value))
+
+
+def test_an_object_of_javascript_that_is_there_twice_is_there_twice() -> None:
+    """Identity within one clone is kept for raw objects as for dicts."""
+    one = to_js({"n": 1})
+    first, second = clone_raw(to_js([one, one]))
+
+    assert first is second
