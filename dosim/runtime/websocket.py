@@ -546,7 +546,7 @@ class WebSocketEnd(JsInterface):
         Raises DataCloneError for Python's own dicts and lists (write `to_js(value)`), Error when it is too large.
         """
         try:
-            copy = None if value is None else raw(clone_raw(value))
+            copy = None if value is None else clone_raw(value)
         except JsException as error:
             if not isinstance(value, (dict, list, tuple)):
                 raise
@@ -556,14 +556,14 @@ class WebSocketEnd(JsInterface):
             self._connection.world.portability(trap, spelling)
             from dosim.web.proxies import to_js
 
-            copy = raw(clone_raw(to_js(value)))
-        size_bytes = serialized_size(value)
+            copy = clone_raw(to_js(value))
+        size_bytes = serialized_size(copy)
         if size_bytes > ATTACHMENT_LIMIT_BYTES:
             raise JsException(
                 f"A WebSocket 'attachment' cannot be larger than {ATTACHMENT_LIMIT_BYTES} bytes.'attachment' was"
                 f" {size_bytes} bytes."
             )
-        self._attachment = copy
+        self._attachment = None if copy is None else raw(copy)
 
     def deserializeAttachment(self) -> Any:
         """A copy of what was attached last; jsnull when nothing was. Attributes, not keys: `.to_py()` converts."""

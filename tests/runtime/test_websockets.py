@@ -419,6 +419,17 @@ def test_an_attachment_has_at_most_16384_bytes() -> None:
     assert [text, 16_379] == with_socket(act)
 
 
+def test_an_attachment_that_is_an_object_is_measured_too() -> None:
+    """What `to_js` made of a dict counts as what is in it."""
+
+    def act(ws: Any) -> Any:
+        ws.serializeAttachment(to_js({"text": "a" * 16_000}))
+        why = refused(lambda: ws.serializeAttachment(to_js({"text": "a" * 17_000})))
+        return [why.partition(" bytes.")[0], len(ws.deserializeAttachment().text)]
+
+    assert ["Error: A WebSocket 'attachment' cannot be larger than 16384", 16_000] == with_socket(act)
+
+
 @pytest.mark.parametrize(
     ("length", "size"), [(0, 4), (127, 131), (128, 133), (16_383, 16_388), (16_384, 16_390), (20_000, 20_006)]
 )
