@@ -82,7 +82,11 @@ def test_broadcast_excludes_whom_it_says() -> None:
     sim = world(Room)
 
     async def story() -> Any:
-        async with opened(sim.client(), "ann") as ann, opened(sim.client(), "bob") as bob, opened(sim.client(), "cem") as c:
+        async with (
+            opened(sim.client(), "ann") as ann,
+            opened(sim.client(), "bob") as bob,
+            opened(sim.client(), "cem") as c,
+        ):
             await ann.send("hello")
             await asyncio.sleep(1)
             return [own(got(ws)) for ws in (ann, bob, c)]
