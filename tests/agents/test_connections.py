@@ -1,5 +1,7 @@
 """Connections: ids, tags, states, broadcasting, the protocol's frames, and what survives hibernation."""
 
+# ruff: noqa: RUF012  # a class attribute is how the SDK spells it
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """State: checked, kept, broadcast, told, in that order; the same for every client and in every life."""
 
+# ruff: noqa: RUF012  # a class attribute is how the SDK spells it
+
 from __future__ import annotations
 
 import asyncio
