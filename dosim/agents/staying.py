@@ -92,7 +92,8 @@ class KeepAlive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.dispose()
+        if kind is not GeneratorExit:  # this life of the agent ends, and its hold with it
+            self.dispose()
 
 
 class Staying:

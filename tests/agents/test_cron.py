@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given, settings
@@ -86,7 +87,7 @@ def test_daylight_saving_is_none_of_its_business() -> None:
         seen.append(time)
 
     assert {(2, 30)} == {(t.hour, t.minute) for t in seen}
-    assert {timedelta(days=1)} == {later - earlier for earlier, later in zip(seen, seen[1:], strict=False)}
+    assert {timedelta(days=1)} == {later - earlier for earlier, later in pairwise(seen)}
 
 
 @st.composite
