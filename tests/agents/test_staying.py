@@ -156,7 +156,7 @@ def test_keep_alive_keeps_work_in_memory(method: str, lives: int) -> None:
     """Ten minutes of waiting, by the rules before 2026-10-01: held, it stays; otherwise it is evicted on the way."""
     sim = world(Waiter, compatibility_date="2026-09-01")
     sim.run(room(sim).begin(method))
-    sim.run(for_="11m")
+    sim.run(for_="10m5s")
     told = sim.run(room(sim).ended())
 
     assert [lives == 1, lives] == [told, len([*sim.trace.of_kind("construct")])]
