@@ -20,6 +20,7 @@ from dosim.agents.errors import is_memory_reset, is_platform_failure, is_superse
 from dosim.agents.jobs import Job, JobTable
 from dosim.agents.retrying import RetryOptions, try_each
 from dosim.workers import Request, Response
+from dosim.workers.ffi import JsException
 from dosim.workers.js import Date, WebSocketPair, console
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def is_upgrade(request: Any) -> bool:
 def said(error: BaseException) -> str:
     """An error's class and text, as a stack trace begins."""
     text = str(error)
-    name = getattr(error, "name", None) or type(error).__name__
+    name = error.name if isinstance(error, JsException) else type(error).__name__
     return text if text.startswith(f"{name}:") else f"{name}: {text}"
 
 

@@ -1,5 +1,7 @@
 """The agent itself: its life, its storage, its end, its observers."""
 
+# ruff: noqa: RUF012  # a class attribute is how the SDK spells it
+
 from __future__ import annotations
 
 import asyncio
