@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 
@@ -15,6 +16,18 @@ async def call(function: Callable[..., Any], *args: Any) -> Any:
 
 def arity(function: Callable[..., Any], most: int) -> int:
     """How many positional arguments, at most so many, a function takes."""
+    if inspect.ismethod(function) and inspect.isfunction(function.__func__):
+        return _arity(function.__func__, most + 1) - 1
+    return _counted(function, most)
+
+
+@lru_cache(maxsize=1024)
+def _arity(function: Callable[..., Any], most: int) -> int:
+    """The same for the function of a method, which many objects share."""
+    return _counted(function, most)
+
+
+def _counted(function: Callable[..., Any], most: int) -> int:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -29,8 +29,10 @@ _OPEN, _CLOSING, _CLOSED = 1, 2, 3
 _NO_FRAME = (1005, 1006, 1015)
 _MOST_TAGS = 10
 _MOST_LETTERS = 256
-#: What is always sent on connecting: this agent has no MCP servers.
-_MCP = {"mcp": {"prompts": [], "resources": [], "servers": {}, "tools": []}, "type": "cf_agent_mcp_servers"}
+#: What is always sent on connecting, and when the agent wakes: it has no MCP servers.
+_MCP = to_json(
+    {"mcp": {"prompts": [], "resources": [], "servers": {}, "tools": []}, "type": "cf_agent_mcp_servers"}, "the servers"
+)
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,10 @@ class Connections:
         text = to_json({"state": value, "type": "cf_agent_state"}, "the state")
         self.send_all(text, lambda connection: connection.id in without or not connection.protocol_enabled)
 
+    def send_servers(self) -> None:
+        """Tell those who are connected of the MCP servers: an agent that wakes does so."""
+        self.send_all(_MCP, lambda connection: not connection.protocol_enabled)
+
     # -- events
 
     async def upgrade(self, request: Any) -> Response:
@@ -266,7 +272,7 @@ class Connections:
             _send(connection, to_json(identity | ({"stateFollows": True} if has_state else {}), "the identity"))
         if has_state:
             _send(connection, to_json({"type": "cf_agent_state", "state": agent._state.get()}, "the state"))
-        _send(connection, to_json(_MCP, "the MCP servers"))
+        _send(connection, _MCP)
 
     async def message(self, ws: Any, message: Any) -> None:
         """A frame has come: the state's and RPC's own are answered here, the others are for `on_message`."""

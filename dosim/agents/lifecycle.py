@@ -108,6 +108,7 @@ class Lifecycle:
         agent = self._agent
         await agent._state.on_start()
         try:
+            agent._connections.send_servers()
             await agent._staying.recover()
             await call(agent.on_start, self._props)
             await agent._staying.sync()

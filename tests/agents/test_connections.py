@@ -266,7 +266,7 @@ def test_a_connection_without_the_protocol_gets_no_frame_of_it() -> None:
     quiet, frames, flags = sim.run(story())
 
     assert [] == quiet
-    assert 4 == frames  # identity, state, MCP servers; the new state
+    assert 5 == frames  # identity, state, MCP servers; those again when it wakes, and the new state
     assert [["ann", False, True], ["quiet", False, False]] == [list(flag) for flag in flags]
 
 

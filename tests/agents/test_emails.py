@@ -140,7 +140,7 @@ def test_a_reply_to_a_signed_reply_comes_back_to_the_agent() -> None:
     sim = world()
     (reply,) = sent(sim, "support+ann@app.example", "sign").replies
     lines = [line.split(": ", 1) for line in reply.text.splitlines() if line.startswith("X-Agent")]
-    headers = {name: value for name, value in lines}
+    headers = dict(lines)
 
     became = sent(sim, "inbox@app.example", "again", headers=headers)
     assert "routed via create_secure_reply_email_resolver. You must pass a secret" in str(became.error)
