@@ -2,7 +2,7 @@
 
 from dosim.project.config import DurableObjectBinding, ProjectConfig, read_config
 from dosim.project.errors import ProjectError, UnsupportedBinding
-from dosim.project.isolate import Isolate
+from dosim.project.isolate import Isolate, brings
 from dosim.project.python_version import needs_newer, platform_python, required_python
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "ProjectConfig",
     "ProjectError",
     "UnsupportedBinding",
+    "brings",
     "needs_newer",
     "platform_python",
     "read_config",

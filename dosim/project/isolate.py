@@ -399,6 +399,14 @@ def _search_roots(folder: Path, modules: Path) -> list[str]:
     return [str(modules), *(str(parent / VENDOR_FOLDER) for parent in above[: depth + 1])]
 
 
+def brings(folder: Path, main: str, base_dir: str | None, top: str) -> bool:
+    """Whether a project has, or vendors, a module or a package of Python of this name."""
+    root = Path(folder).resolve()
+    modules = (root / main).resolve().parent if base_dir is None else (root / base_dir).resolve()
+    roots = map(Path, _search_roots(root, modules))
+    return any((place / f"{top}.py").is_file() or ".py" in _suffixes(str(place / top)) for place in roots)
+
+
 def _has_all(module: ModuleType, names: Sequence[str]) -> bool:
     """Whether `from module import names` needs no further import."""
     return all(name != "*" and hasattr(module, name) for name in names)

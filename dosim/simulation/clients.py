@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from dosim.bindings.emails import SMTP_ACCEPTED, SMTP_REJECTED, SentEmail, written
 from dosim.kernel.durations import duration_text
-from dosim.platform.facts import LOST_NOTICED_US
+from dosim.platform.facts import EPOCH_MS, LOST_NOTICED_US
 from dosim.runtime.calls import OutsideCall
 from dosim.runtime.faults import LOST_TEXT
-from dosim.runtime.worker import fetch_event
+from dosim.runtime.worker import fetch_event, handler_event
 from dosim.simulation.journal import kept
 from dosim.simulation.sockets import Handshake
 from dosim.web.errors import JsException
@@ -68,6 +70,12 @@ class ClientCall(OutsideCall):
         return f"<#{self.request} {self.method} {self.url} from {self.client.name}: {took}>"
 
 
+class EmailCall(ClientCall):
+    """An e-mail under way: an awaitable that becomes a `SentEmail`, which says what the Worker did with it."""
+
+    __slots__ = ()
+
+
 class Client:
     """Somebody in a city. `fetch` sends a request at once, at the simulation's current time."""
 
@@ -101,6 +109,43 @@ class Client:
         self._noted("fetch", *given, call)
         return call
 
+    def email(
+        self,
+        to: str,
+        *,
+        subject: str = "",
+        text: str = "",
+        from_: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> EmailCall:
+        """Send an e-mail to the Worker's `email` handler; starts now. The result is a `SentEmail`.
+
+        from_: the sender's address, one of the client's own unless given. Raises ValueError for what is no address, and
+        when the Worker has no such handler.
+        """
+        own = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in self.name.lower())
+        sender = f"{own}@example.net" if from_ is None else from_
+        for address in (to, sender):
+            if not isinstance(address, str) or not all(address.rpartition("@")[::2]):
+                raise ValueError(f"{address!r} is no e-mail address: give one such as 'support@app.example'.")
+        worker = self._simulation.worker
+        if not hasattr(worker, "email"):
+            name = "no Worker" if worker is None else f"{worker.__name__}, which has no email handler"
+            raise ValueError(
+                f"an e-mail reaches the Worker, and this simulation has {name}: write"
+                " `async def email(self, message, env, ctx)` in its default entrypoint."
+            )
+        world = self._world
+        date = datetime.fromtimestamp(EPOCH_MS / 1000, UTC) + timedelta(microseconds=world.loop.time_us())
+        self._sent += 1
+        call = world.client_call(self.name, "EMAIL", self._number << 32 | self._sent)
+        message = written(sender, to, subject, text, headers or {}, date, call.id)
+        outcome = EmailCall(self._simulation, self, f"mailto:{to}", "EMAIL", call.id)
+        self._depart(call, outcome, message)
+        given = {"subject": subject, "text": text, "from_": from_, "headers": kept(headers)}
+        self._noted("email", to, given, outcome)
+        return outcome
+
     def _noted(self, name: str, resource: object, options: dict[str, Any], call: OutsideCall) -> None:
         if self.journal is not None:
             self.journal.calls[call.request] = call
@@ -121,16 +166,21 @@ class Client:
         url, method = request.url, request.method
         self._sent += 1
         call = world.client_call(self.name, method, self._number << 32 | self._sent)
-        outcome = call.future = ClientCall(simulation, self, url, method, call.id)
-        now_us = outcome._sent_us
-        call.last = world.emit(now_us, "send", self.name, call.id, 0, (method, url, self._place))
-        call.args = (request,)
+        outcome = ClientCall(simulation, self, url, method, call.id)
+        self._depart(call, outcome, request)
+        return outcome
+
+    def _depart(self, call: Call, outcome: ClientCall, what: Any) -> None:
+        """Send a request or an e-mail on its way."""
+        world, now_us = self._world, outcome._sent_us
+        call.future = outcome
+        call.last = world.emit(now_us, "send", self.name, call.id, 0, (outcome.method, outcome.url, self._place))
+        call.args = (what,)
         call.stub = self._entry() if world.faults is not None else self._colo
         if world.faults is not None and world.faults.client_loses(call, "request", self.city, call.stub):
             self._lost(call, "request", now_us)
         else:
             world.loop.at(now_us + self._link_us(call, _REQUEST), self._at_edge, call)
-        return outcome
 
     def _add_headers(self, request: JsRequest) -> None:
         """What every request from outside carries, unless it says otherwise.
@@ -204,6 +254,9 @@ class Client:
     def _to_worker(self, call: Call) -> None:
         """The request goes to the static assets, if they have the path, else to the Worker."""
         program, world = self._simulation.program, self._world
+        if isinstance(call.future, EmailCall):
+            program.deliver(call, call.stub, handler_event("email", call.args[0]), self._leaves)
+            return
         request = deliver_request(call.args[0])
         response = program.site.before_worker(request) if program.site is not None else None
         if response is not None:
@@ -219,7 +272,7 @@ class Client:
         if world.faults is not None and world.faults.client_loses(call, "reply", self.city, call.stub):
             self._lost(call, "reply", now_us)
         else:
-            if error is None and response.webSocket is not None:
+            if response is not None and error is None and response.webSocket is not None:
                 response.webSocket.travelled(call.stub, self.city, self._access_us)
             world.loop.at(now_us + self._link_us(call, _REPLY), self._arrives, (call, response, error))
 
@@ -230,6 +283,9 @@ class Client:
         call.future, call.args = None, ()  # the Worker may go on; it keeps neither alive
         assert isinstance(outcome, ClientCall)
         outcome.answered_us = world.loop.now_us
+        if isinstance(outcome, EmailCall):
+            self._email_arrived(call, outcome, request.became, error)
+            return
         if error is not None:
             outcome.error = error
             response = self._simulation.error_response(_THREW if world.platform.hides_errors else str(error))
@@ -239,6 +295,17 @@ class Client:
         call.last = world.emit(world.loop.now_us, kind, self.name, call.id, call.last, (said,))
         if not outcome.done():
             outcome.set_result(world.wrap(delivered))
+
+    def _email_arrived(self, call: Call, outcome: EmailCall, became: SentEmail, error: JsException | None) -> None:
+        """The Worker is done with an e-mail: its sender learns whether it was accepted."""
+        world = self._world
+        outcome.error = became.error = error
+        code = SMTP_ACCEPTED if became.rejected is None else SMTP_REJECTED
+        kind = "response" if error is None else "failed"
+        said: object = code if error is None else str(error)
+        call.last = world.emit(world.loop.now_us, kind, self.name, call.id, call.last, (said,))
+        if not outcome.done():
+            outcome.set_result(became)
 
     def __repr__(self) -> str:
         at = f" in {self.city.name} ({self._colo.colo})" if self.city is not None and self._colo is not None else ""

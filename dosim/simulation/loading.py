@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dosim.project import Isolate, ProjectError
+from dosim.project import Isolate, ProjectError, brings
 from dosim.project.python_version import innermost_place
 from dosim.simulation.deployment import Script
 from dosim.simulation.isolates import Binding, LoadedIsolate
@@ -27,12 +28,15 @@ class LoadError(ProjectError):
 
 def shims() -> dict[str, ModuleType]:
     """The platform's modules by the names that a project imports."""
-    from dosim import workers
+    from dosim import agents, workers
     from dosim.workers import asgi, ffi, gateway, js, pyodide_http, rpc, wsgi
 
     pyodide = ModuleType("pyodide", "Pyodide, as far as a Worker needs it.")
     pyodide.__dict__.update(__version__="314.0.6", ffi=ffi, http=pyodide_http)
+    parts = {name: module for name, module in sys.modules.items() if name.startswith(f"{agents.__name__}.")}
     return {
+        "agents": agents,
+        **{name.removeprefix("dosim."): module for name, module in sorted(parts.items())},
         "workers": workers,
         "workers.asgi": asgi,
         "workers.gateway": gateway,
@@ -55,6 +59,8 @@ def project_script(config: ProjectConfig, name: str) -> Script:
 def project_loader(config: ProjectConfig) -> Callable[[Any], Callable[[], LoadedIsolate]]:
     """Loads the project's entry module anew, once for every isolate."""
     modules = shims()
+    if brings(config.folder, config.main, config.base_dir, "agents"):
+        modules = {name: module for name, module in modules.items() if name.partition(".")[0] != "agents"}
 
     def bind(env: Any) -> Callable[[], LoadedIsolate]:
         def load() -> LoadedIsolate:

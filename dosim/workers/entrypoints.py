@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from dosim.bindings.emails import EmailMessage
 from dosim.kernel.loop import SCOPE
 from dosim.runtime.context import keep_until_done
 from dosim.web.proxies import to_js
@@ -102,10 +103,18 @@ def patch_env(values: Mapping[str, Any] | None = None, **more: Any) -> Iterator[
 
 
 def import_from_javascript(module_name: str) -> Any:
-    """`cloudflare:workers` with `env` and `waitUntil`. Raises ImportError for any other module."""
+    """`cloudflare:workers` with `env` and `waitUntil`, `cloudflare:email` with `EmailMessage`.
+
+    Raises ImportError for any other module.
+    """
+    if module_name == "cloudflare:email":
+        return SimpleNamespace(EmailMessage=EmailMessage)
     if module_name == "cloudflare:workers":
         return SimpleNamespace(env=env, waitUntil=wait_until)
-    raise ImportError(f"Failed to import '{module_name}': dosim runs no JavaScript; it has 'cloudflare:workers' only.")
+    raise ImportError(
+        f"Failed to import '{module_name}': dosim runs no JavaScript; it has 'cloudflare:workers'"
+        " and 'cloudflare:email'."
+    )
 
 
 for _public in (DurableObject, WorkerEntrypoint):
