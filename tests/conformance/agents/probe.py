@@ -44,8 +44,8 @@ PARAMETERS = {
 LOG_TABLE = "CREATE TABLE IF NOT EXISTS probe_log (n INTEGER PRIMARY KEY, entry TEXT)"
 
 
-class ProbeError(Exception):
-    """What a case throws."""
+class Error(Exception):
+    """What a case throws: `Error: text`, as in JavaScript."""
 
 
 class Done:
@@ -107,6 +107,15 @@ def plain_schedule(row: Any) -> Json:
 def plain_item(row: Any) -> Json:
     """A QueueItem."""
     return {"id": marked(row.id), "callback": row.callback, "payload": row.payload}
+
+
+def bare(value: Json) -> Json:
+    """Ids as the SDK takes them."""
+    if isinstance(value, list):
+        return [bare(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return value["$id"] if "$id" in value else {key: bare(one) for key, one in value.items()}
 
 
 def utc(time: Json) -> Json:
@@ -189,7 +198,7 @@ class Probe(Agent):
             return LAZY[name](self, variables, *written)
         values = [self.probe_value(one, variables) for one in written]
         if name not in {"log", "return"}:
-            values = [one["$id"] if isinstance(one, dict) and "$id" in one else one for one in values]
+            values = [bare(one) for one in values]
         return OPERATIONS[name](self, variables, *values)
 
     async def probe_all(self, operations: list[Json], variables: Variables) -> Any:
@@ -241,7 +250,7 @@ def count(agent: Probe, _variables: Variables, name: str) -> int:
 
 
 def throw(_agent: Probe, _variables: Variables, text: str) -> None:
-    raise ProbeError(text)
+    raise Error(text)
 
 
 async def current_agent(_agent: Probe, _variables: Variables) -> Json:
@@ -316,7 +325,7 @@ def if_equal(agent: Probe, variables: Variables, left: Json, right: Json, then: 
 
 def fail_first(agent: Probe, variables: Variables, times: int, text: str) -> None:
     if count(agent, variables, f"failures of {variables['method']}") <= times:
-        raise ProbeError(text)
+        raise Error(text)
 
 
 async def retry(agent: Probe, variables: Variables, operations: Json, given: Json = None) -> Any:
@@ -350,7 +359,7 @@ def make_hook(name: str, operations: Json) -> Any:
     """A hook that does these operations."""
 
     def variables_of(args: tuple[Any, ...]) -> Variables:
-        variables = dict(zip(PARAMETERS[name], args, strict=True))
+        variables = dict(zip(PARAMETERS[name], args, strict=False))
         if "ctx" in variables:
             variables["request"] = variables["ctx"].request
         if isinstance(variables.get("source"), Connection):

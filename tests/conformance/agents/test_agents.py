@@ -145,7 +145,7 @@ def message(step: Json) -> str | bytes:
     """What a client sends."""
     if "bytes" in step:
         return bytes(step["bytes"])
-    return json.dumps(step["json"]) if "json" in step else str(step["text"])
+    return json.dumps(step["json"], separators=(",", ":")) if "json" in step else str(step["text"])
 
 
 def read(frame: str | bytes) -> Json:

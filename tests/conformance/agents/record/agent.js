@@ -39,6 +39,13 @@ function plain(value) {
   return value;
 }
 
+// Ids as the SDK takes them.
+function bare(value) {
+  if (Array.isArray(value)) return value.map(bare);
+  if (!value || typeof value !== "object") return value;
+  return "$id" in value ? value.$id : Object.fromEntries(Object.entries(value).map(([key, one]) => [key, bare(one)]));
+}
+
 function utc({ $time }) {
   const [weekday, day, month, , time] = new Date($time * 1000).toUTCString().replace(",", "").split(" ");
   return { weekday, day: Number(day), month, time };
@@ -184,7 +191,7 @@ export function makeAgent(className, program) {
       probe_do([name, ...args], variables) {
         if (name in LAZY) return LAZY[name](this, variables, ...args);
         let values = args.map((one) => this.probe_value(one, variables));
-        if (name !== "log" && name !== "return") values = values.map((one) => one?.$id ?? one);
+        if (name !== "log" && name !== "return") values = values.map(bare);
         return OPERATIONS[name](this, variables, ...values);
       }
 

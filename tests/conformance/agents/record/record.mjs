@@ -69,7 +69,9 @@ function read(data, isBinary) {
   if (isBinary) return { bytes: [...data] };
   const text = data.toString();
   try {
-    return JSON.parse(text);
+    const frame = JSON.parse(text);
+    if (typeof frame?.error === "string") frame.error = frame.error.split("\n")[0]; // a stack's lines are the recorder's
+    return frame;
   } catch {
     return { text };
   }
