@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,21 @@ def test_case(path: Path) -> None:
         actual = player.play(step)
 
         assert judged(step, expected) == judged(step, actual), f"{case['claim']} (step {at}: {json.dumps(step)})"
+
+
+def test_cases_of_every_part_of_the_sdk() -> None:
+    """Nothing that was recorded is lost: the cases of each part, as many as there are."""
+    counts = Counter(json.loads(path.read_text(encoding="utf-8"))["area"] for path in CASES)
+
+    assert {
+        "callable": 7,
+        "connection": 14,
+        "destroy": 1,
+        "jobs": 1,
+        "queue": 8,
+        "retry": 1,
+        "routing": 4,
+        "schedule": 17,
+        "sql": 1,
+        "state": 10,
+    } == counts
