@@ -206,15 +206,14 @@ class Staying:
         """Tell the agent of fibers that were cut off; what its hook refuses stays for later, for a day."""
         if self._recovering or self._agent._lifecycle.ended:
             return
+        rows, progress = self._cut_off(), False
         self._recovering = True
-        progress = False
         try:
-            for row in self._cut_off():
+            for row in rows:
                 progress |= await self._recover(row)
         finally:
             self._recovering = False
-        waiting = not progress and bool(self._cut_off())
-        self._scans_in_vain = self._scans_in_vain + 1 if waiting else 0
+        self._scans_in_vain = self._scans_in_vain + 1 if rows and not progress else 0
 
     def _cut_off(self) -> list[dict[str, Any]]:
         rows = self._agent.sql("SELECT id, name, snapshot, created_at FROM cf_agents_runs ORDER BY created_at, id")
