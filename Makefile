@@ -6,6 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
+N ?= 50
+SEED ?= 0
 PYTEST := $(PY) -m pytest -n $(JOBS)
 
 # One stamp for each set of packages. All go into one environment, so two installs must never run at once.
@@ -18,11 +20,11 @@ LITE := $(VENV)/.stamp-lite
 BROWSER := $(VENV)/.stamp-browser
 AXE := tests/browser/node_modules/.package-lock.json
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all lint format bench lab book read lite pictures test-browser clean
+.PHONY: help demo test test-slow test-all lint format bench lab book read lite pictures test-browser conformance-live clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 demo: $(RUN)  ## ten requests that each take five seconds, told and drawn in the terminal
 	@$(VENV)/bin/dosim run ten-by-five
@@ -38,6 +40,9 @@ test-browser: $(BROWSER) $(AXE) book  ## the book, lessons in JupyterLab and the
 	$(PYTEST) --dist loadgroup -m browser
 
 test-all: test test-slow test-browser  ## every test
+
+conformance-live: $(DEV)  ## recorded cases and N=50 random programs on workerd and on dosim (needs npm)
+	$(PY) tests/conformance/live/run.py --random $(N) --seed $(SEED)
 
 lint: $(DEV)  ## style, format, types, and which layer may import which
 	$(PY) -m ruff check .
@@ -70,7 +75,7 @@ read: $(PY)  ## serve the built book at http://localhost:8000
 	$(PY) -m http.server --bind localhost --directory book/_build/html 8000
 
 clean:  ## remove .venv and what the tools left behind
-	rm -rf $(VENV) build dist book/_build book/_generated book/course book/_static/vendor book/node_modules tests/browser/node_modules _output .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist book/_build book/_generated book/course book/_static/vendor book/node_modules tests/browser/node_modules tests/conformance/live/node_modules _output .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(RUN): pyproject.toml $(PY)
 	$(PIP_INSTALL) --editable .

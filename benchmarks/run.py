@@ -1,4 +1,4 @@
-"""`make bench`: dosim beside SimPy on the same models in one run, then memory and flatness, each with its target.
+"""`make bench`: dosim beside SimPy on the same models in one run, exploration, memory and flatness, with their targets.
 
     python benchmarks/run.py            everything
     python benchmarks/run.py --quick    small loads, to see that it works: the figures mean little
@@ -6,23 +6,27 @@
     python benchmarks/run.py --check    everything, and fail for a missed target
 
 Times are CPU time of this process, the shortest of several repeats: both sides of a ratio run in turns, so that
-whatever else the machine does meets both. With --check the exit status is 1 when a target is missed.
+whatever else the machine does meets both; other explorers run in a process each. With --check the exit status
+is 1 when a target is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import exploring_dosim
 import flatness
 import full_path_dosim
 import full_path_simpy
@@ -46,9 +50,16 @@ class Loads:
     flat_requests: int = 20_000
     sockets: tuple[int, int, int] = (100_000, 1_000, 60)
     subscriptions: int = 1_000
+    explored_runs: int = 200
 
 
-QUICK = Loads(400, 500, 1, 1_000, 1_000, 200, 400, (200, 10, 2), 20)
+QUICK = Loads(400, 500, 1, 1_000, 1_000, 200, 400, (200, 10, 2), 20, 10)
+
+
+#: An exploration of so many runs should take seconds.
+MANY_RUNS = 2_000
+#: Packages that explore asyncio, beside dosim -> what is said where they are missing.
+EXPLORERS = {"simloom": "it needs Python 3.12", "detangle": "make bench installs it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ def main(arguments: list[str]) -> int:
         return 0
     print(f"Python {sys.version.split()[0]}; CPU time, shortest of {loads.repeats}, SimPy and dosim in turns\n")
     missed = 0
-    for measure in (full_path, queue, memory, cost_by_objects, hibernating_sockets, alarms_of_a_year, whole_process):
+    for measure in MEASURES:
         for row in measure(loads):
             print(row, flush=True)
             missed += row.met is False
@@ -118,6 +129,27 @@ def queue(loads: Loads) -> list[Row]:
         ratio("M/D/1, tasks, asyncio.Lock, asyncio.sleep : SimPy", simpy_s / tasks_s),
         ratio("M/D/1, calls to a Durable Object : SimPy", simpy_s / object_s),
     ]
+
+
+def exploring(loads: Loads) -> list[Row]:
+    """A test of ten requests, explored; the others explore an equivalent one that is written over asyncio alone."""
+    runs = loads.explored_runs
+    models = [partial(model, runs) for model in (exploring_dosim.run_plain, exploring_dosim.run)]
+    plain_s, dosim_s = interleaved(models, loads.repeats)
+    many_s = MANY_RUNS / runs * dosim_s
+    rows = [
+        Row("ten requests, nobody explores", per_second(runs, plain_s)),
+        Row("ten requests, explored by dosim", per_second(runs, dosim_s)),
+        Row(f"    {MANY_RUNS:,} runs of it", f"{many_s:.1f} s", "< 10 s", many_s < 10),
+    ]
+    for name, needs in EXPLORERS.items():
+        if importlib.util.find_spec(name) is None:
+            rows.append(Row(f"exploring, {name} ({needs})", "skipped: not installed"))
+            continue
+        its_s = float(output_of([str(HERE / "exploring_asyncio.py"), name, str(runs), str(loads.repeats)]))
+        rows.append(Row(f"its equivalent over asyncio, {name}", per_second(runs, its_s)))
+        rows.append(ratio(f"exploring, dosim : {name}", its_s / dosim_s))
+    return rows
 
 
 def memory(loads: Loads) -> list[Row]:
@@ -175,6 +207,18 @@ def whole_process(loads: Loads) -> list[Row]:
         output_of(["-m", "dosim", "run", "ten-by-five"])
         times_s.append(perf_counter() - started_s)
     return [Row("dosim run ten-by-five, whole process", f"{min(times_s):.2f} s", "< 1 s", min(times_s) < 1)]
+
+
+MEASURES = (
+    full_path,
+    queue,
+    exploring,
+    memory,
+    cost_by_objects,
+    hibernating_sockets,
+    alarms_of_a_year,
+    whole_process,
+)
 
 
 # -- measuring

@@ -81,6 +81,8 @@ def test_import_dosim_takes_under_100_ms() -> None:
 
 #: Modules that only this tool loads, or that are of use with it alone -> what they import at their top.
 FOR_A_TOOL = {
+    "testing/conformance/random_concurrency.py": {"hypothesis"},
+    "testing/conformance/random_storage.py": {"hypothesis"},
     "testing/machine.py": {"hypothesis"},
     "testing/strategies.py": {"hypothesis"},
     "testing/plugin.py": {"pytest"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import tempfile
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
@@ -16,11 +17,14 @@ CASES = Path(__file__).parent / "conformance"
 
 def program(number: int) -> str:
     """What one of the README's programs prints."""
-    programs = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(programs[number], {"__name__": "__main__"})
+        exec(_programs()[number], {"__name__": "__main__"})
     return printed.getvalue()
+
+
+def _programs() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
 
 
 def first_program() -> str:
@@ -31,6 +35,24 @@ def first_program() -> str:
 def second_program() -> str:
     """What the README's second program prints."""
     return program(1)
+
+
+def explored() -> str:
+    """What `dosim explore` prints of the README's third program, with most rows of its lanes left out."""
+    from dosim import cli
+
+    test = _programs()[2]
+    printed = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+        Path("test_counter.py").write_text(test, "utf-8")
+        assert 1 == cli.main(["explore", "test_counter.py"])
+    lines = printed.getvalue().rstrip().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.lstrip().startswith("time ")) + 1
+    end = lines.index("", first)
+    shown = [number for number in range(first, end) if " get n" in lines[number] or " put n" in lines[number]]
+    left_out = f"{'':14}(… {end - first - len(shown)} lines more: who calls, waits, goes on)"
+    kept = [*lines[:first], *(lines[number] for number in shown), left_out, *lines[end:-1]]
+    return "\n".join(line.rstrip() for line in kept) + "\n"
 
 
 def ten_requests() -> str:
@@ -58,6 +80,7 @@ OUTPUTS = {
     "ten-by-five": ten_requests,
     "first program": first_program,
     "second program": second_program,
+    "explored": explored,
     "conformance": conformance,
 }
 _BLOCK = r"(<!-- output: {name} -->\n```text\n)(.*?)(```)"
@@ -79,9 +102,29 @@ def test_the_second_program_prints_what_it_shows():
     assert second_program() == shown("second program")
 
 
+def test_the_story_is_the_one_that_explore_prints():
+    """The third program passes as a plain test; the story below it is the one that is found, shortened."""
+    names: dict[str, object] = {}
+    exec(_programs()[2], names)
+    names["test_both_are_counted"]()  # type: ignore[operator]
+
+    assert explored() == shown("explored")
+
+
 def test_the_tables_are_the_scenario_s():
     """The two tables are the ones that the scenario prints."""
     assert ten_requests() == shown("ten-by-five")
+
+
+def test_lessons_and_animals_are_counted():
+    """The README and the changelog say how many there are."""
+    from dosim.scenarios.zoo import animals
+
+    lessons = len(list((README.parent / "notebooks").glob("*.ipynb")))
+    said = README.read_text("utf-8") + (README.parent / "CHANGELOG.md").read_text("utf-8")
+
+    assert (13, 1, 1) == (lessons, said.count("the first of thirteen"), said.count("thirteen notebooks"))
+    assert 2 == said.count(f"{len(animals())} small classes")
 
 
 def test_the_conformance_numbers_are_counted():

@@ -1,4 +1,4 @@
-"""Tables of the book, as Markdown, made from dosim's own data: constants, prices, platforms, conformance.
+"""Tables of the book, as Markdown, made from dosim's own data: constants, prices, platforms, decisions, conformance.
 
 A constant is a module's upper-case name; what is known of it stands in the `#:` comment above it, which counts for
 every name below it until a blank line or another comment.
@@ -15,9 +15,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dosim.kernel.chooser import FAULTS, OPEN_ORDERS, ORDERS, said
 from dosim.kernel.durations import duration_text
 from dosim.network import CONSTANTS
-from dosim.platform.facts import CLOUDFLARE, TABLE, WORKERD, Platform
+from dosim.platform.facts import CLOUDFLARE, FAILOVER_US, TABLE, WORKERD, Platform
 from dosim.platform.prices import PRICE_LISTS, PriceList
 from dosim.project.bindings import UNSUPPORTED
 from dosim.testing.conformance.results import LATER, NOT_APPLICABLE, STATUSES
@@ -45,6 +46,31 @@ STATUS = {
 }
 #: A source without such a word that is read, not run: the runtime's code, a standard, a document.
 READ = re.compile(r"workerd|standard|partials/|docs/|changelog", re.IGNORECASE)
+#: Kind of decision -> what is decided.
+DECISIONS = {
+    "event": "which of the events of one instant comes first",
+    "waiter": "which of those who wait at an input gate goes first",
+    "ready": "which of the tasks that are ready in one turn runs first; the platform keeps the order in which they"
+    " became ready, so this one is open only where it is named",
+    "delay": "how much longer a message takes: a request, an answer, a frame of a WebSocket",
+    "retry": "whether a request that never arrived is sent again",
+    "object": "before each event of an object that is in memory",
+    "message": "a request or an answer on its way",
+    "commit": "a write that is to be confirmed",
+    "alarm": "an alarm that is to run",
+}
+#: Fault -> what it brings.
+BRINGS = {
+    "evict": "the object leaves memory; storage and hibernatable sockets stay",
+    "crash": "its machine is gone, and with it what was not confirmed",
+    "reset": "the object is reset: whoever waits for it is told of an error",
+    "deploy": "the same code is deployed again, which resets its objects",
+    "request_lost": "a request does not arrive; the platform sends some again",
+    "reply_lost": "it was done, and nobody is told",
+    "disk_fails": "the write is not made, and the object is reset",
+    "alarm_late": f"it runs {duration_text(FAILOVER_US)} later",
+    "alarm_twice": "it succeeds, and runs once more",
+}
 UNITS = {"_BYTES": "bytes", "_MS": "ms", "_KM": "km", "_DAYS": "days", "_MB": "MB"}
 
 
@@ -146,10 +172,31 @@ def constant_tables() -> dict[str, str]:
     return {
         "constants.md": "\n".join(pages),
         "platforms.md": platform_table(),
+        "decisions.md": decision_table(),
+        "faults.md": fault_table(),
         "kinds.md": table(("kind", "what it carries"), ((f"`{kind}`", named(names)) for kind, names in KINDS.items())),
         "prices.md": price_table(PRICE_LISTS[-1]),
         "refused.md": table(("in wrangler's configuration", "what"), ((f"`{k.key}`", k.thing) for k in UNSUPPORTED)),
     }
+
+
+def decision_table() -> str:
+    """`ORDERS` of the chooser: what is open in a run without any fault."""
+    rows = []
+    for kind, names in ORDERS.items():
+        choices = ", ".join(f"`{name}`" for name in names) or "a place in the line, 1 or more"
+        rows.append((f"`{kind}`", DECISIONS[kind], choices, f"`{said((kind, 1), 1)}`", answer(kind in OPEN_ORDERS)))
+    return table(("kind", "what is decided", "choices beside the plain one", "written", "open unless told"), rows)
+
+
+def fault_table() -> str:
+    """`FAULTS` of the chooser: what may come where, and how it is written."""
+    rows = [
+        (f"`{kind}`", DECISIONS[kind], f"`{fault}`", BRINGS[fault], f"`{said((kind, 1), choice)}`")
+        for kind, faults in FAULTS.items()
+        for choice, fault in enumerate(faults, 1)
+    ]
+    return table(("kind", "where", "fault", "what it brings", "written"), rows)
 
 
 def network_table() -> str:

@@ -204,7 +204,7 @@ class Chooser:
     ) -> None:
         self.schedule = schedule
         self._policy = policy
-        #: A run that handles more events is ended as endless.
+        #: A run that handles more events, or takes more steps within one event, is ended as endless.
         self.most_events = most_events
         #: Whether the order of ready tasks is open too.
         self.ready = ready or any(kind == "ready" for kind, _ in schedule)

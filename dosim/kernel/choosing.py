@@ -7,24 +7,26 @@ a run that nobody explores pays nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dosim.kernel.loop import NO_LIMIT, Handle, Loop, Stuck, _fire, _run_timer
+from dosim.kernel.loop import NO_LIMIT, SCOPE, Handle, Loop, Stuck, _fire, _run_timer
 from dosim.kernel.tasks import Task
 
 if TYPE_CHECKING:
     from dosim.kernel.chooser import Chooser
 
 _Entry = tuple[int, int, Callable[[Any], object], Any]
+_number = itemgetter(1)
 
 
 class Sight(Protocol):
     """What an event is to whoever decides."""
 
     @property
-    def lane(self) -> object:
-        """Events of one lane (the same object) never overtake each other. None: nothing overtakes this event."""
+    def lane(self) -> tuple[str, int] | None:
+        """Events of one lane never overtake each other. None: nothing overtakes this event."""
 
     def thread(self) -> str:
         """The request that it belongs to, for a policy."""
@@ -33,7 +35,11 @@ class Sight(Protocol):
 
 
 class Endless(RuntimeError):
-    """A run under exploration handled more events than it may: it goes round for ever, or its budget is too small."""
+    """A run under exploration did more than it may: it goes round for ever, or its budget is too small."""
+
+
+class Unwound(BaseException):
+    """Ends code that goes round within one event: no `except Exception` of it holds this back."""
 
 
 class ChoosingLoop(Loop):
@@ -44,10 +50,15 @@ class ChoosingLoop(Loop):
         self.chooser = chooser
         #: What an event is; these three are set by the runtime.
         self.sight: Callable[[Callable[[Any], object], Any], Sight]
-        #: Called before each event: where faults come.
-        self.before: Callable[[Callable[[Any], object], Any], None]
+        #: Called with the sight of each event before it is handled: where faults come.
+        self.before: Callable[[Any], None]
         #: Called with the kind of a decision, its choice and a sentence.
         self.told: Callable[[str, int, str], None]
+        #: Number of an event of this instant that waits -> what it is.
+        self._sights: dict[int, Sight] = {}
+        #: Callbacks run and records made since the last event began.
+        self._steps = 0
+        self._endless: Endless | None = None
 
     def run_slice(
         self, done: Callable[[], bool], *, until_us: int = NO_LIMIT, budget: int = NO_LIMIT, drain: bool = False
@@ -56,18 +67,10 @@ class ChoosingLoop(Loop):
         queue, background, ready, ends = self._queue, self._background, self._ready, self.turn_ends
         left = budget
         while True:
-            while ready or ends:
-                while ready:
-                    callback, args, context = self._next_ready()
-                    if callback is not None:
-                        try:
-                            context.run(callback, *args)
-                        except KeyboardInterrupt:
-                            raise
-                        except BaseException as error:
-                            self.on_error(error, context)
-                if ends:
-                    ends.pop(0)()
+            if ready or ends:
+                self._settle()
+            if self._endless is not None:
+                raise self._endless
             if done():
                 return True
             if left <= 0:
@@ -85,22 +88,65 @@ class ChoosingLoop(Loop):
                 return self.stop_at(until_us)
             if source is background and not queue and until_us == NO_LIMIT and self._only_alarms(when):
                 raise Stuck
-            fn, arg = self._take(source)
+            if when != self.now_us:
+                self._sights.clear()
+            event = self._take(source)
+            sight = self._seen(event)
+            del self._sights[event[1]]  # nothing lives longer than it would if nobody explored
             self.now_us = when
             self.cpu_us = 0
             left -= 1
+            self._steps = 0
             self._count(when)
-            self.before(fn, arg)
-            fn(arg)
+            self.before(sight)
+            event[2](event[3])
+
+    def _settle(self) -> None:
+        """Microtasks, then the ends of the turns they ran in; an end may begin another turn.
+
+        Raises Endless when they make each other for ever.
+        """
+        ready, ends = self._ready, self.turn_ends
+        while ready or ends:
+            while ready:
+                callback, args, context = self._next_ready()
+                self._steps += 1
+                if self._steps > self.chooser.most_events:
+                    raise self._endless or self._round_for_ever(context.get(SCOPE))
+                if callback is not None:
+                    try:
+                        context.run(callback, *args)
+                    except KeyboardInterrupt:
+                        raise
+                    except BaseException as error:
+                        self.on_error(error, context)
+            if ends:
+                ends.pop(0)()
 
     def _count(self, when: int) -> None:
         """One more event. Raises Endless when that is one too many."""
         self.events += 1
         if self.events > self.chooser.most_events:
             raise Endless(
-                f"the run did not end within {self.chooser.most_events} events, at t={when / 1e6:.6f}s of simulated"
+                f"the run did not end within {self.chooser.most_events:,} events, at t={when / 1e6:.6f}s of simulated"
                 " time: something goes round for ever, or give explore(..., most_events=) more."
             )
+
+    def step(self) -> None:
+        """Code of this event did something that leaves a record. Raises Unwound when it does so for ever."""
+        self._steps += 1
+        if self._steps > self.chooser.most_events and self._endless is None:
+            self._endless = self._round_for_ever(SCOPE.get())
+            raise Unwound
+
+    def _round_for_ever(self, scope: Any) -> Endless:
+        """The code of one event never comes to its end."""
+        call = getattr(scope, "call", None)
+        who = "the test itself" if scope is None else scope.owner.label + (f", in {call!r}," if call else "")
+        return Endless(
+            f"{who} took more than {self.chooser.most_events:,} steps within one event, at t={self.now_us / 1e6:.6f}s"
+            " of simulated time: it goes round without ever waiting for anything, so time stands still for it."
+        )
 
     @staticmethod
     def _drop_cancelled(queue: list[_Entry]) -> None:
@@ -115,59 +161,66 @@ class ChoosingLoop(Loop):
             return queue
         return background or None
 
-    def _take(self, source: list[_Entry]) -> tuple[Callable[[Any], object], Any]:
+    def _take(self, source: list[_Entry]) -> _Entry:
         """The next event: the first, or one of the same instant that may come before it."""
         first = heappop(source)
-        when, _, fn, arg = first
-        others = self._background if source is self._queue else self._queue
-        if not ((source and source[0][0] == when) or (others and others[0][0] == when)):
-            return fn, arg
-        sight = self.sight(fn, arg)
+        due = self._due(first[0])
+        if not due:
+            return first
+        sight = self._seen(first)
         if sight.lane is None:
-            return fn, arg
-        candidates = [(first, source, sight)]
-        passed = self._gather(when, source, others, candidates)
-        choice = 0
-        if len(candidates) > 1:
-            lanes = [each.thread() for _, _, each in candidates] if self.chooser.lanes_matter else ()
-            choice = self.chooser.choose("event", range(1, len(candidates)), lanes)
-        for index, (entry, home, _) in enumerate(candidates):
-            if index != choice:
-                heappush(home, entry)
-        for entry, home in passed:
-            heappush(home, entry)
-        chosen, _, its = candidates[choice]
-        if choice:
-            self.now_us, self.cpu_us = when, 0
-            self.told("event", choice, f"{its} comes before {sight}")
-        return chosen[2], chosen[3]
+            return first
+        candidates = self._candidates(first, due)
+        if len(candidates) == 1:
+            return first
+        lanes = [self._seen(entry).thread() for entry in candidates] if self.chooser.lanes_matter else ()
+        choice = self.chooser.choose("event", range(1, len(candidates)), lanes)
+        if not choice:
+            return first
+        chosen = candidates[choice]
+        home = self._queue if chosen in self._queue else self._background
+        home.remove(chosen)
+        heapify(home)
+        heappush(source, first)
+        self.now_us, self.cpu_us = first[0], 0
+        self.told("event", choice, f"{self._seen(chosen)} comes before {sight}")
+        return chosen
 
-    def _gather(
-        self,
-        when: int,
-        source: list[_Entry],
-        others: list[_Entry],
-        candidates: list[tuple[_Entry, list[_Entry], Sight]],
-    ) -> list[tuple[_Entry, list[_Entry]]]:
-        """Take what else is due now, up to what nothing overtakes; the first of each lane becomes a candidate."""
-        passed: list[tuple[_Entry, list[_Entry]]] = []
-        while True:
-            heads = [home for home in (source, others) if home and home[0][0] == when]
-            if not heads:
-                return passed
-            home = min(heads, key=lambda one: one[0][1])
-            entry = heappop(home)
-            _, _, fn, arg = entry
-            if fn in (_fire, _run_timer) and arg[0] is None:
+    def _due(self, when: int) -> list[_Entry]:
+        """What else is due at this instant, first come first; of a heap that is a tree at its root."""
+        due: list[_Entry] = []
+        for heap in (self._queue, self._background):
+            if heap and heap[0][0] == when:
+                size, places = len(heap), [0]
+                for place in places:
+                    if place < size and heap[place][0] == when:
+                        due.append(heap[place])
+                        places += (2 * place + 1, 2 * place + 2)
+        due.sort(key=_number)
+        return due
+
+    def _candidates(self, first: _Entry, due: list[_Entry]) -> list[_Entry]:
+        """The first event of each lane, up to what nothing overtakes."""
+        candidates, sights = [first], self._sights
+        lanes = {self._seen(first).lane}
+        for entry in due:
+            fn = entry[2]
+            if (fn is _fire or fn is _run_timer) and entry[3][0] is None:
                 continue
-            sight = self.sight(fn, arg)
-            if sight.lane is None:
-                passed.append((entry, home))
-                return passed
-            if any(sight.lane is known.lane for _, _, known in candidates):
-                passed.append((entry, home))
-            else:
-                candidates.append((entry, home, sight))
+            lane = (sights.get(entry[1]) or self._seen(entry)).lane
+            if lane is None:
+                break
+            if lane not in lanes:
+                lanes.add(lane)
+                candidates.append(entry)
+        return candidates
+
+    def _seen(self, entry: _Entry) -> Sight:
+        """What an event is; kept while the event waits with others of its instant, since it is asked each time."""
+        sight = self._sights.get(entry[1])
+        if sight is None:
+            sight = self._sights[entry[1]] = self.sight(entry[2], entry[3])
+        return sight
 
     def _next_ready(self) -> Handle:
         """The next callback: the one that became ready first, or, when that is open, another task's."""
@@ -191,5 +244,10 @@ class ChoosingLoop(Loop):
             return ready.popleft()
         handle = ready[places[choice]]
         del ready[places[choice]]
-        self.told("ready", choice, f"{names[choice]} runs before {names[0]}")
+        self.told("ready", choice, f"{_said(tasks[choice])} runs before {_said(tasks[0])}, which was ready first")
         return handle
+
+
+def _said(task: Task[Any]) -> str:
+    """A task as people know it: its name, and the coroutine that it runs."""
+    return f"{task.get_name()} ({getattr(task.get_coro(), '__name__', 'an awaitable')})"

@@ -2,8 +2,9 @@
 
 Only what the platform leaves open is a decision. Calls on one stub, answers to them, frames of one socket and timers of
 one object keep their order (recorded); critical sections go first (recorded); the platform's own business (a turn's
-end, the output gate) keeps its place. A message may take longer and may be lost, an object may leave memory, crash or
-be updated before any event of its own, a commit may fail, an alarm may come late or twice.
+end, the output gate) keeps its place. A message may take longer and may be lost, an object may crash, be reset or be
+updated before any event of its own, and leave memory before one when no request is in it (it stays for those); a commit
+may fail, an alarm may come late or twice.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import linecache
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dosim.kernel.chooser import DELAYS_US, Chooser, name_of
+from dosim.kernel.chooser import DELAYS_US, FAULTS, Chooser, choice_of, name_of
 from dosim.kernel.choosing import ChoosingLoop
 from dosim.kernel.loop import _fire
 from dosim.platform.facts import FAILOVER_US
@@ -25,6 +26,7 @@ from dosim.runtime.faults import Faults, reset_error
 from dosim.runtime.functions import is_instance
 from dosim.runtime.instance import Instance
 from dosim.runtime.websocket import WebSocketEnd
+from dosim.trace.words import file_name
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -32,53 +34,71 @@ if TYPE_CHECKING:
     from dosim.runtime.world import World
 
 #: Events whose argument is a call, or begins with one, by the names of what handles them: the lane is the call's stub
-#: where messages keep their order, else the call itself.
+#: where messages keep their order, one lane each way, else the call itself.
 _ARRIVALS = frozenset(("arrive", "deliver"))
 _ANSWERS = frozenset(("_answer_arrives", "_fail"))
 _OF_STUBS = frozenset((*_ARRIVALS, *_ANSWERS, "_again"))
 _OF_CALLS = frozenset(("_serve", "_at_edge", "_to_worker", "_arrives", "_gives_up"))
 _DELAYS = range(1, len(DELAYS_US) + 1)
 _PATIENCE_US = tuple(DELAYS_US.values())
-_FAULTY = range(1, 5)
+_EVICT = choice_of("evict")
+_CRASH = choice_of("crash")
+_FAULTY = range(1, len(FAULTS["object"]) + 1)
+_FAULTY_BUSY = tuple(choice for choice in _FAULTY if choice != _EVICT)
 _DONE_TO = {"evict": "is evicted", "crash": "crashes", "reset": "is reset", "deploy": "is updated by a deploy"}
 
 
 class EventSight:
-    """What an event is: its lane, and the object whose event it is."""
+    """What an event is: its lane, and the object whose event it is. A lane is a way, and the number of who owns it."""
 
-    __slots__ = ("_arg", "_call", "_name", "host", "lane")
+    __slots__ = ("_call", "_name", "_owner", "arg", "host", "lane")
 
     def __init__(self, fn: Any, arg: Any) -> None:
-        self._arg = arg
+        #: What the event was made with.
+        self.arg = arg
         self._call: Call | None = None
         #: The object in whose memory the event is handled; None: in none's.
         self.host: ObjectHost | None = None
         #: What keeps its order; None: what nothing overtakes.
-        self.lane: object = None
-        self._name = name = fn.__name__
+        self.lane: tuple[str, int] | None = None
+        self._owner: Any = None
+        self._name: str = fn.__name__
+        name = self._name
         owner: Any = getattr(fn, "__self__", None)
         if fn is _fire:
             self._timer(arg.scope)
         elif name in _OF_STUBS or name in _OF_CALLS:
             call = self._call = arg if isinstance(arg, Call) else arg[0]
-            self.lane = call.stub if name in _OF_STUBS else call
-            if name in _ARRIVALS:
-                self.host = _host_called(call)
-            elif name in _ANSWERS:
-                self.host = _host_calling(call)
+            if name in _ANSWERS:
+                self.lane, self.host = ("answers", id(call.stub)), _host_calling(call)
+            elif name in _OF_STUBS:
+                self.lane = "calls", id(call.stub)
+                self.host = _host_called(call) if name in _ARRIVALS else None
+            else:
+                self.lane = "call", id(call)
         elif name == "io_due":
-            self.lane, self._call = owner, owner.call
+            self.lane, self._call = ("code", id(owner)), owner.call
             self.host = owner.owner.host if isinstance(owner, Flow) else None
         elif isinstance(owner, Alarm) or (isinstance(owner, WebSocketEnd) and name == "_arrive"):
-            self.lane, self.host = owner, owner.host
+            self.lane, self.host, self._owner = ("events", id(owner)), owner.host, owner
         elif isinstance(owner, Instance):
             self.host = owner.host
 
     def _timer(self, scope: Any) -> None:
         owner: Any = None if scope is None else scope.owner
         self._call = None if scope is None else scope.call
-        self.lane = _OUTSIDE if owner is None else owner
+        self.lane = "timers", 0 if owner is None else id(owner)
         self.host = owner.host if is_instance(owner) else None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is an answer that arrives."""
+        return bool(self._name == "_answer_arrives")
+
+    @property
+    def alarm(self) -> Alarm | None:
+        """The alarm that is due."""
+        return self._owner if isinstance(self._owner, Alarm) else None
 
     def thread(self) -> str:
         """The request that it belongs to, for a policy."""
@@ -86,23 +106,23 @@ class EventSight:
 
     def __str__(self) -> str:
         call, name = self._call, self._name
-        if name == "_fire":
+        if self.lane is not None and self.lane[0] == "timers":
             return "a timer of the outside" if call is None else f"a timer of {call!r}"
         if name in ("_answer_arrives", "_arrives", "_fail"):
             return f"the answer to {call!r}"
         if name == "io_due":
-            return f"{self._arg[1]} of {call!r}"
+            return f"{self.arg[1]} of {call!r}"
         if call is not None:
             return repr(call)
-        if isinstance(self.lane, Alarm):
-            return f"the alarm of {self.lane.host.label}"
-        if isinstance(self.lane, WebSocketEnd):
-            return f"a frame for {self.lane.label}"
-        return "its output gate opens" if name == "_gate_opens" else "its turn ends"
+        if self.alarm is not None:
+            return f"the alarm of {self.alarm.host.label}"
+        if isinstance(self._owner, WebSocketEnd):
+            return f"a frame for {self._owner.label} on socket {self._owner.number}"
+        return _OWN.get(name, "its turn ends")
 
 
-#: The lane of everything that the outside waits for.
-_OUTSIDE = "outside"
+#: What an object's own events are, in words.
+_OWN = {"_gate_opens": "its output gate opens", "_sync_due": "its storage.sync() is under way"}
 
 
 def _host_called(call: Call) -> ObjectHost | None:
@@ -129,13 +149,12 @@ class OpenLine(deque[Event]):
         if len(self) < 2:
             return super().popleft()
         places: list[int] = []
-        lanes: list[object] = []
+        lanes: set[int] = set()
         for place, event in enumerate(self):
-            call = event.flow.call
-            lane = call.stub if event.starts and call is not None else event.flow
-            if not any(lane is known for known in lanes):
-                lanes.append(lane)
+            its = self._choices.lanes_of(event)
+            if lanes.isdisjoint(its):
                 places.append(place)
+            lanes.update(its)
         if len(places) < 2:
             return super().popleft()
         place = places[self._choices.waiter([self[place] for place in places])]
@@ -152,6 +171,8 @@ class Choices(Faults):
         self._chooser = chooser
         #: Deploys a program's code again; set by the simulation.
         self.redeploy: Callable[[str], None] = _nothing
+        #: Answers that have come: number of the call -> its stub.
+        self._stubs: dict[int, object] = {}
 
     @classmethod
     def of(cls, world: World, chooser: Chooser) -> Choices:
@@ -162,6 +183,13 @@ class Choices(Faults):
         loop.sight, loop.before, loop.told = EventSight, choices.before, choices.told
         world.new_line = lambda: OpenLine(choices)
         world.faults = choices
+        emit, step = world.emit, loop.step
+
+        def counted_emit(*record: Any) -> int:
+            step()
+            return emit(*record)
+
+        world.emit = counted_emit
         return choices
 
     def told(self, kind: str, choice: int, text: str) -> None:
@@ -172,6 +200,13 @@ class Choices(Faults):
         world.emit(now_us, "choice", "the chooser", 0, 0, (written, text))
 
     # -- orders
+
+    def lanes_of(self, event: Event) -> tuple[int, ...]:
+        """Where an event that waits at a gate keeps its place: behind those of its code, and of its stub."""
+        if event.starts:
+            return (id(event.flow.call.stub),) if event.flow.call is not None else (id(event.flow),)
+        stub = self._stubs.get(event.child)
+        return (id(event.flow),) if stub is None else (id(event.flow), id(stub))
 
     def waiter(self, events: list[Event]) -> int:
         """Which of those who wait at a gate goes first."""
@@ -194,7 +229,8 @@ class Choices(Faults):
         choice = self._chooser.choose("delay", _DELAYS, (end.label,))
         if not choice:
             return 0
-        text = f"a frame from {end.label} to {end.peer.label} takes {name_of('delay', choice)} longer"
+        way = f"from {end.label} to {end.peer.label} on socket {end.number}"
+        text = f"a frame {way} takes {name_of('delay', choice)} longer"
         self.told("delay", choice, text)
         return _PATIENCE_US[choice - 1]
 
@@ -226,22 +262,35 @@ class Choices(Faults):
             self.told("commit", choice, f"a commit of {host.label} fails{_meanwhile(host)}")
         return choice > 0
 
-    def before(self, fn: Any, arg: Any) -> None:
+    def before(self, sight: EventSight) -> None:
         """An event is about to be handled: what may happen to its object first."""
-        sight = EventSight(fn, arg)
         host = sight.host
         if host is None:
             return
-        if isinstance(sight.lane, Alarm) and sight.lane.rings(arg):
-            self._alarm(sight.lane)
-        if host.instance is None and host.lingering is None:
+        if sight.is_answer:
+            call, _, _ = sight.arg
+            self._stubs[call.id] = call.stub
+        alarm = sight.alarm
+        if alarm is not None and alarm.rings(sight.arg):
+            self._alarm(alarm)
+        faulty = self._may_strike(host)
+        if not faulty:
             return
-        choice = self._chooser.choose("object", _FAULTY)
+        choice = self._chooser.choose("object", faulty)
         if choice:
             fault = name_of("object", choice)
             self.told("object", choice, f"{host.label} {_DONE_TO[fault]} before {sight}{_meanwhile(host)}")
             self._fault(fault, host)
             self._strike(host, fault)
+
+    def _may_strike(self, host: ObjectHost) -> Sequence[int]:
+        """What may happen to an object now: it leaves memory in peace only when no request is in it."""
+        instance = host.instance
+        if instance is None:
+            return (_CRASH,) if host.lingering is not None else ()
+        if instance.idle_since_us is not None or (self._world.platform.bounded_holds and instance.held_for_a_time):
+            return _FAULTY if not host.binding.prevent_eviction else _FAULTY_BUSY
+        return _FAULTY_BUSY
 
     def _fault(self, verb: str, host: ObjectHost) -> None:
         """The same record as the simulation's verb makes."""
@@ -306,7 +355,7 @@ def _at(call: Call) -> str:
     if found is None:
         return ""
     code = linecache.getline(found.f_code.co_filename, found.f_lineno).strip()
-    return f" at {Path(found.f_code.co_filename).name}:{found.f_lineno} ({code})"
+    return f" at {file_name(found.f_code.co_filename)}:{found.f_lineno} ({code})"
 
 
 def _is_library(file: str) -> bool:

@@ -80,6 +80,10 @@ class Instance:
         self._turn_gate: InputGate | None = None
         self._turn_ending = False
         self._after_turn: list[Callable[[], None]] = []
+        #: A turn could not be committed: the object is reset when the turn after it ends.
+        self._doomed: JsException | None = None
+        #: A transaction was rolled back in this turn: until its end deleteAll() counts as within it (recorded).
+        self.rolled_back = False
         self._outbox: Outbox = []
         self._replies: Replies = []
         #: What earlier turns emitted and the output gate still holds.
@@ -130,7 +134,7 @@ class Instance:
         self.touch()
 
     def _end_turn(self) -> None:
-        self._turn_ending = False
+        self._turn_ending = self.rolled_back = False
         if self.broken is not None:
             return
         cpu_us = self.loop.cpu_us
@@ -140,7 +144,12 @@ class Instance:
         storage = self.storage
         if storage.rows_read or storage.rows_written:
             self._meter()
+        if self._doomed is not None:
+            self.reset(self._doomed)
+            return
         if storage.writes and not storage.in_explicit_transaction and not self.commit_now():
+            if self._doomed is not None:
+                self._turn_over(None)
             return
         if self._outbox or self._replies:
             self._send()
@@ -173,7 +182,7 @@ class Instance:
             self.world.emit(self.loop.time_us(), "rows", self.label, call_id, 0, (read, written))
 
     def commit_now(self) -> bool:
-        """Commit the turn's writes; False when that failed and the object has been reset."""
+        """Commit the turn's writes; False when that failed and the object has been, or is about to be, reset."""
         writes = self.storage.writes
         now_us = self.loop.time_us()
         try:
@@ -184,7 +193,12 @@ class Instance:
                 if isinstance(sent, Call) and sent.is_fetch and not sent.wrote_before:
                     self.world.routes.send(sent, max(at_us, self._confirmed_us))
             self._outbox.clear()
-            self.reset(failed.error)
+            gate = self._turn_gate
+            if self._after_turn or (gate is not None and gate.waiters and not gate.sections):
+                # Whoever has the lock next, the code behind a section or an event that waits, still has its turn.
+                self._doomed = failed.error
+            else:
+                self.reset(failed.error)
             return False
         confirm_us = self.world.platform.confirm_us
         self.storage.confirms_at(now_us, now_us + confirm_us)

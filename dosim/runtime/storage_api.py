@@ -91,7 +91,7 @@ class DurableObjectStorage:
     def deleteAll(self, *_: Any, **__: Any) -> Coroutine[Any, Any, None]:
         """Wipe the object's storage at once; not part of the turn's transaction (recorded)."""
         instance, engine = self._instance, self._kv.engine
-        if engine.in_explicit_transaction:
+        if engine.in_explicit_transaction or instance.rolled_back:
             return rejected(JsException("Cannot call deleteAll() within a transaction"))
         world = instance.world
         alarm_too = world.flag_since("delete_all_deletes_alarm", "delete_all_preserves_alarm", DELETE_ALL_DELETES_ALARM)
@@ -144,6 +144,7 @@ class DurableObjectStorage:
 
         def begin() -> Any:
             nonlocal point
+            instance.rolled_back = False
             point = engine.savepoint(explicit=True)
             txn.begin(point)
             return callback(txn)

@@ -104,6 +104,8 @@ class Transaction:
             raise JsException(_NESTED_RUNS)
         if self._state == "open":
             self._undo()
+            self._operations.instance.rolled_back = True
+            self._operations.instance.touch()
 
 
 def _committed(name: str) -> JsException:

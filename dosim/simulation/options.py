@@ -8,6 +8,7 @@ from datetime import date
 
 from dosim.kernel.chooser import Chooser, Schedule, exploring
 from dosim.kernel.durations import duration_us
+from dosim.kernel.loop import NO_LIMIT
 from dosim.network import Network
 from dosim.network.constants import EDGE_ROUTING_US, WORKER_COLD_START_US
 from dosim.platform.facts import COMPATIBILITY_DATE, PLATFORMS, Platform
@@ -79,7 +80,7 @@ def _chooser(schedule: object) -> Chooser | None:
     if isinstance(schedule, Chooser):
         return schedule
     if schedule is not None:
-        return Chooser(Schedule.of(schedule))
+        return Chooser(Schedule.of(schedule), most_events=NO_LIMIT)  # as long as a plain run may be
     return exploring[-1] if exploring else None
 
 

@@ -6,6 +6,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -202,7 +203,7 @@ class Simulation(Verbs, Views):
             env = deployment.environment(script)
             if script is scripts[0]:
                 self.env = env
-            deployment.deploy(script, env, self._load(script.load(env)))
+            deployment.deploy(script, env, self._load(script.load(env), runs_code=script.folder is not None))
         self.program = deployment.programs[scripts[0].name]
         self.isolates = self.program.isolates
         self.objects = Objects(world)
@@ -483,9 +484,9 @@ class Simulation(Verbs, Views):
     def _ids_drawn(self, count: int) -> None:
         self.world.ids_drawn = count
 
-    def _load(self, load: Callable[[], LoadedIsolate]) -> Isolates:
-        """New isolates, all cold, with the code loaded once."""
-        with self._runner.inside():
+    def _load(self, load: Callable[[], LoadedIsolate], *, runs_code: bool = True) -> Isolates:
+        """New isolates, all cold, with the code loaded once. Classes that were given directly have run already."""
+        with self._runner.inside() if runs_code else nullcontext():
             return Isolates(load, self._cold_start_us, shared=self.platform == "workerd")
 
     @recorded

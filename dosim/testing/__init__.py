@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dosim.testing.failures import Failure
     from dosim.testing.machine import ObjectMachine, rule
     from dosim.testing.marks import sometimes
-    from dosim.testing.simulated import simulated
+    from dosim.testing.simulating import simulated
     from dosim.testing.strategies import faults, schedules
     from dosim.testing.subjects import BadTest
     from dosim.testing.sweeps import Sweep, sweep
@@ -54,7 +54,7 @@ _HOME = {
     "faults": "dosim.testing.strategies",
     "rule": "dosim.testing.machine",
     "schedules": "dosim.testing.strategies",
-    "simulated": "dosim.testing.simulated",
+    "simulated": "dosim.testing.simulating",
     "sometimes": "dosim.testing.marks",
     "sweep": "dosim.testing.sweeps",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +16,7 @@ from dosim.testing.failures import Failure
 from dosim.testing.points import Progress, WorkerDied, run_points
 from dosim.testing.searching import STRATEGIES, Plan, Search
 from dosim.testing.shrinking import Shrinker
-from dosim.testing.subjects import BadTest, Outcome, Subject, allowed, checked_faults, checked_orders
+from dosim.testing.subjects import BadTest, Outcome, Subject, allowed, checked_faults, checked_orders, quiet
 from dosim.testing.tokens import subject_at
 from dosim.trace.compare import diff
 from dosim.trace.words import counted
@@ -88,6 +88,7 @@ class Exploration:
         return f"<pre>{escape(self.text)}</pre>"
 
 
+@quiet()
 def explore(
     test: Any,
     *,
@@ -109,7 +110,7 @@ def explore(
     few at random), "random", "exhaustive" or "pct". faults: the kinds that may come ("all", or names of FAULTS), by
     default those of the test; orders likewise ("ready" only when named). seed: of the search. executor: any
     `concurrent.futures.Executor` of processes; the result is the same whoever runs. most_events: what one run may
-    handle before it counts as endless.
+    handle before it counts as endless (a Python loop without any await or storage operation in it ends only by Ctrl-C).
 
     Raises BadTest for a test that differs from run to run, never ends, or has an invariant that is broken itself;
     ValueError or TypeError that name the argument.
@@ -123,13 +124,14 @@ def explore(
     exploration.decisions = {kind: count for kind, count in plain.chooser.counts.items() if count}
     _count(exploration, plain.marks)
     if plain.error is not None:
-        return _failed(exploration, subject, plain, shrink=False)
-    search = STRATEGIES[strategy](allowed(given_faults, given_orders), seed, plain.chooser.met)
+        return _failed(exploration, subject, plain, {}, shrink=False)
+    open_to = allowed(given_faults, given_orders)
+    search = STRATEGIES[strategy](open_to, seed, plain.chooser.met)
     worker = _Here(subject, most_events) if executor is None else _There(subject, most_events, executor)
     limit = runs if runs is not None else (None if seconds is not None else RUNS)
     found = _searched(exploration, search, worker, limit, seconds, progress)
     exploration.complete_to = getattr(search, "level", 0)
-    return exploration if found is None else _failed(exploration, subject, found, shrink=shrink)
+    return exploration if found is None else _failed(exploration, subject, found, open_to, shrink=shrink)
 
 
 def _check(runs: Any, seconds: Any, strategy: Any, seed: Any, most_events: Any) -> None:
@@ -148,10 +150,14 @@ def plain_run(subject: Subject, most_events: int = MOST_EVENTS) -> Outcome:
     """The run without any deviation. Raises BadTest when it is endless, or another one the second time."""
     first = subject.run(Chooser(most_events=most_events))
     if isinstance(first.error, Endless):
-        notes = "; ".join(getattr(first.error, "__notes__", ()))
-        raise BadTest(f"{subject.name}: {first.error} ({notes})") from first.error
-    if not first.simulations and first.error is None:
-        raise BadTest(f"{subject.name} made no Simulation, so there is nothing to explore in it.")
+        raise BadTest(f"{subject.name}: {first.error}") from first.error
+    if first.error is None and not any(sim.world.chooser is first.chooser for sim in first.simulations):
+        raise BadTest(
+            f"{subject.name} made no Simulation, so there is nothing to explore in it."
+            if not first.simulations
+            else f"{subject.name} gives its Simulation a schedule of its own, so nothing is left to explore: leave"
+            " schedule= out."
+        )
     again = subject.run(Chooser(most_events=most_events))
     if (first.signature, first.digest) != (again.signature, again.digest):
         raise BadTest(different(subject, first, again))
@@ -207,7 +213,9 @@ def _count(exploration: Exploration, marks: dict[str, bool]) -> None:
         exploration.sometimes[mark] = exploration.sometimes.get(mark, 0) + was
 
 
-def _failed(exploration: Exploration, subject: Subject, outcome: Outcome, *, shrink: bool) -> Exploration:
+def _failed(
+    exploration: Exploration, subject: Subject, outcome: Outcome, open_to: Mapping[str, Sequence[int]], *, shrink: bool
+) -> Exploration:
     """Shrink what was found, and be sure that it comes again."""
     exploration.ended = "failure"
     most_events = outcome.chooser.most_events
@@ -217,7 +225,7 @@ def _failed(exploration: Exploration, subject: Subject, outcome: Outcome, *, shr
 
     best, steps = outcome, 0
     if shrink:
-        shrinker = Shrinker(again, outcome)
+        shrinker = Shrinker(again, outcome, allowed=open_to)
         best, steps = shrinker.shrink(), shrinker.runs
     last = again(best.schedule)
     if last.signature != best.signature:

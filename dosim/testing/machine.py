@@ -15,16 +15,18 @@ from typing import Any, ClassVar
 from hypothesis import stateful
 from hypothesis import strategies as st
 
+from dosim.kernel.chooser import MOST_EVENTS, Chooser
 from dosim.simulation import Simulation
 from dosim.simulation.objects import ObjectView
 from dosim.testing.invariants.violations import Invariant
-from dosim.testing.simulated import check_invariant
+from dosim.testing.simulating import check_invariant
 
 #: How far a jump in time goes: from between two messages to past an eviction, an alarm's retries, a month.
 JUMPS = ("1ms", "100ms", "1s", "11s", "1m", "1h", "1d", "30d")
 #: The faults that a machine's own rules bring, by the names of the simulation's verbs.
 STRIKES = ("evict", "crash", "reset", "deploy")
-_MOST_EVENTS = 20
+#: Events of one step, at most: few, so that a strike comes in the middle of a call; more steps make more events.
+_MOST_EVENTS = 5
 #: Hypothesis's own has no types for strategies by name.
 _rule: Any = stateful.rule
 
@@ -75,6 +77,8 @@ class ObjectMachine(stateful.RuleBasedStateMachine):
     #: What may happen to objects that are in memory.
     strikes: ClassVar[Sequence[str]] = STRIKES
     promises: ClassVar[Sequence[Invariant]] = ()
+    #: A world that handles more events is ended as endless.
+    most_events: ClassVar[int] = MOST_EVENTS
 
     sim: Simulation
 
@@ -83,7 +87,7 @@ class ObjectMachine(stateful.RuleBasedStateMachine):
         for strike in self.strikes:
             if strike not in STRIKES:
                 raise ValueError(f"strikes has {strike!r}, which is none: use {', '.join(STRIKES)}.")
-        options = {"show_output": False, **self.options}
+        options = {"show_output": False, "schedule": Chooser(most_events=self.most_events), **self.options}
         if self.project is not None:
             self.sim = Simulation.from_project(self.project, **options)
         else:
@@ -126,6 +130,7 @@ class ObjectMachine(stateful.RuleBasedStateMachine):
         view = data.draw(st.sampled_from(self.in_memory), label="object")
         getattr(self.sim, strike)(view)
 
+    @stateful.precondition(lambda self: self.promises)
     @stateful.invariant()
     def promises_are_kept(self) -> None:
         for invariant in self.promises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Mark -> whether it was ever true; of the run that goes on now. None: nobody counts.
+#: Of each run that goes on now, innermost last: mark -> whether it was ever true. Empty: nobody counts.
 _counted: list[dict[str, bool]] = []
 
 
@@ -27,4 +27,4 @@ class counting:  # noqa: N801 (a context manager, read as a word)
         return self._marks
 
     def __exit__(self, *_: object) -> None:
-        _counted.remove(self._marks)
+        _counted[:] = [marks for marks in _counted if marks is not self._marks]

@@ -26,6 +26,8 @@ Allowed = Mapping[str, tuple[int, ...]]
 DEPTH = 4
 #: A run is thought to have so many more decisions than the plain one: a deviation brings new ones.
 _MORE = 1.25
+#: Kind of decision -> the kind whose deviations bring it.
+_BROUGHT_BY = {"retry": "message"}
 #: The share of requests that PCT holds back, and places where it changes its mind.
 _HELD_BACK = 0.5
 _CHANGES = 2
@@ -112,10 +114,9 @@ class RandomSearch(Search):
         for met in self.plain:
             counts[met.kind] = max(counts.get(met.kind, 0), met.number)
         self._last = {kind: round(counts.get(kind, 0) * _MORE) + 1 for kind in self.allowed}
-        self._faults = {kind: choices for kind, choices in self.allowed.items() if kind not in ORDERS}
-        self._orders = [kind for kind in self.allowed if kind in ORDERS and counts.get(kind)]
-        if not self._orders and not self._faults:
-            self.ended = True  # nothing is open in this test
+        # What the plain run never came to, a deviation may bring: a request is sent again when one was lost.
+        self._kinds = [kind for kind in self.allowed if counts.get(kind) or (counts.get(_BROUGHT_BY.get(kind, "")))]
+        self.ended = not self._kinds  # nothing is open in this test
 
     def batch(self, size: int) -> list[Plan]:
         return [] if self.ended else [Plan(self.draw()) for _ in range(size)]
@@ -126,9 +127,8 @@ class RandomSearch(Search):
         count = 1
         while count < DEPTH and random.random() < 0.5:
             count += 1
-        kinds = [*self._orders, *self._faults]
         for _ in range(count):
-            decision, choice = self._deviation(random.choice(kinds))
+            decision, choice = self._deviation(random.choice(self._kinds))
             choices[decision] = choice
         return Schedule(choices)
 
@@ -208,14 +208,16 @@ class MixedSearch(RandomSearch):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._singles: ExhaustiveSearch | None = ExhaustiveSearch(self.allowed, self.seed, self.plain)
+        self._singles = ExhaustiveSearch(self.allowed, self.seed, self.plain)
         self._singles.bound = 1
 
+    @property
+    def level(self) -> int:
+        """Complete up to so many deviations."""
+        return self._singles.level
+
     def batch(self, size: int) -> list[Plan]:
-        plans = self._singles.batch(size) if self._singles is not None else []
-        if not plans:
-            self._singles = None
-        return plans or super().batch(size)
+        return self._singles.batch(size) or super().batch(size)
 
 
 STRATEGIES: Mapping[str, Any] = {

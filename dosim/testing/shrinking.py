@@ -6,7 +6,7 @@ then each choice that is left is made smaller. What is kept fails at the same pl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from dosim.kernel.chooser import Schedule
 from dosim.testing.subjects import Outcome
@@ -16,10 +16,20 @@ SHRINK_RUNS = 600
 
 
 class Shrinker:
-    """Makes a failing outcome smaller; `runs` counts what it took."""
+    """Makes a failing outcome smaller; `runs` counts what it took.
 
-    def __init__(self, run: Callable[[Schedule], Outcome], failing: Outcome, most_runs: int = SHRINK_RUNS) -> None:
+    allowed: kind of decision -> the choices that may be tried; of an order by place, and of kinds not in it, all.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Schedule], Outcome],
+        failing: Outcome,
+        most_runs: int = SHRINK_RUNS,
+        allowed: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         self._run = run
+        self._allowed = allowed or {}
         self._left = most_runs
         self._tried: set[Schedule] = {failing.schedule}
         self.best = failing
@@ -60,8 +70,9 @@ class Shrinker:
     def _lower(self) -> None:
         for decision in list(self.best.schedule):
             choice = self.best.schedule.get(decision, 0)
+            names = self._allowed.get(decision[0])
             for smaller in range(1, choice):
-                if self._fails(self.best.schedule | {decision: smaller}):
+                if (not names or smaller in names) and self._fails(self.best.schedule | {decision: smaller}):
                     break
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import os
 import re
+import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import SkipTest
 
 from dosim.kernel.chooser import FAULTS, KIND_OF, OPEN_ORDERS, ORDERS, Chooser, Schedule, exploring
 from dosim.kernel.choosing import Endless
 from dosim.kernel.making import making
 from dosim.testing.marks import counting
-from dosim.trace.words import counted, cut
+from dosim.trace.words import counted, cut, file_name
 
 if TYPE_CHECKING:
     from dosim.simulation import Simulation
@@ -29,6 +33,14 @@ EVERY_ORDER = tuple(ORDERS)
 
 class BadTest(Exception):
     """The test itself cannot be explored: it fails without any deviation, differs from run to run, never ends."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings: a fault leaves calls that nobody awaits, run after run. Around what drops the runs, too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def checked_faults(faults: object) -> tuple[str, ...]:
@@ -46,6 +58,8 @@ def _checked(argument: str, given: Any, known: Sequence[str]) -> tuple[str, ...]
         return tuple(known)
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
+    if given is not None and not isinstance(given, (list, tuple, set, frozenset)):
+        raise TypeError(f"{argument}={given!r} are no names: use {', '.join(known)}, or 'all'.")
     names = tuple(given or ())
     for name in names:
         if name not in known:
@@ -57,11 +71,13 @@ def _checked(argument: str, given: Any, known: Sequence[str]) -> tuple[str, ...]
 class Outcome:
     """One run: what it raised, and what it made. `where` is the line of the test, or the code, that raised."""
 
-    error: Exception | None
+    error: BaseException | None
     chooser: Chooser
     simulations: list[Simulation]
     marks: dict[str, bool] = field(default_factory=dict)
     where: str = ""
+    #: `hypothesis.assume` said that this run does not count.
+    rejected: bool = False
 
     @property
     def schedule(self) -> Schedule:
@@ -76,8 +92,12 @@ class Outcome:
 
     @property
     def digest(self) -> str:
-        """Of all its traces."""
-        return "+".join(simulation.trace.digest for simulation in self.simulations)
+        """Of all its traces; of one that keeps no records, how many there were."""
+        traces = [simulation.trace for simulation in self.simulations]
+        return "+".join(
+            trace.digest if trace.retention == "full" else f"{trace.count} records until {simulation.world.loop.now_us}"
+            for simulation, trace in zip(self.simulations, traces, strict=True)
+        )
 
 
 class Subject:
@@ -145,23 +165,28 @@ class Subject:
         exploring.append(chooser)
         making.append(made.append)
         try:
-            with counting() as marks, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                error = self._error(made)
+            with counting() as marks, quiet():
+                error = self._error()
         finally:
             making.remove(made.append)
             exploring.remove(chooser)
         if isinstance(error, Endless):
-            error.add_note(_busiest(made))
+            error.args = (f"{error}{_busiest(made)}",)
+        if type(error).__name__ == "UnsatisfiedAssumption":
+            return Outcome(None, chooser, made, marks, rejected=True)
         return Outcome(error, chooser, made, marks, where_of(error))
 
-    def _error(self, made: list[Simulation]) -> Exception | None:
+    def _error(self) -> BaseException | None:
         try:
             self._function()
-        except BadTest:
+        except (BadTest, SkipTest):
             raise
         except Exception as error:
             return error
+        except BaseException as error:
+            if isinstance(error, _failed_in_pytest()):
+                return error
+            raise
         return None
 
     def __repr__(self) -> str:
@@ -195,7 +220,7 @@ def where_of(error: BaseException | None) -> str:
         return ""
     frame, line = found
     file = frame.f_code.co_filename
-    return f"{Path(file).name}:{line} ({linecache.getline(file, line).strip()})"
+    return f"{file_name(file)}:{line} ({linecache.getline(file, line).strip()})"
 
 
 def values_at(error: BaseException | None) -> str:
@@ -227,27 +252,34 @@ def _is_plain(value: object) -> bool:
 _NAME = re.compile(r"[^\W\d]\w*")
 #: Letters of a value that are shown.
 _LONGEST = 80
-_DOSIM = Path(__file__).parents[1]
-_SCENARIOS = str(_DOSIM / "scenarios")
-_OURS = (str(_DOSIM), str(Path(traceback.__file__).parent), "<")
+_DOSIM = f"{Path(__file__).parents[1]}{os.sep}"
+_SCENARIOS = f"{_DOSIM}scenarios{os.sep}"
+_PYTHON = f"{Path(traceback.__file__).parent}{os.sep}"
+_PACKAGES = f"{os.sep}site-packages{os.sep}"
 
 
 def _is_ours(file: str) -> bool:
-    """Whether a file is dosim's or Python's; dosim's scenarios are users."""
-    return file.startswith(_OURS) and not file.startswith(_SCENARIOS) and "site-packages" not in file
+    """Whether a file is dosim's or Python's; dosim's scenarios are users, and so is what is installed."""
+    if file.startswith(_DOSIM):
+        return not file.startswith(_SCENARIOS)
+    return file.startswith("<") or (file.startswith(_PYTHON) and _PACKAGES not in file)
+
+
+def _failed_in_pytest() -> tuple[type[BaseException], ...]:
+    """What `pytest.fail` raises, which is no Exception; () where pytest is not in use."""
+    outcomes: Any = sys.modules.get("_pytest.outcomes")
+    return () if outcomes is None else (outcomes.Failed,)
 
 
 def _busiest(made: Sequence[Simulation]) -> str:
-    """Who made the most records in the last simulation."""
-    if not made:
-        return ""
+    """Who made the most records in the last simulation, as a sentence to add."""
     counts: dict[str, int] = {}
-    for raw in made[-1].trace.raw:
+    for raw in made[-1].trace.raw if made else ():
         counts[raw[3]] = counts.get(raw[3], 0) + 1
     if not counts:
         return ""
     actor = max(counts, key=lambda name: counts[name])
-    return f"the busiest is {actor}, with {counted(counts[actor], 'record')} of {sum(counts.values())}"
+    return f" The busiest is {actor}: {counted(counts[actor], 'record')} of {sum(counts.values()):,} are its."
 
 
 #: Fault or order -> the kind of decision, and the choices it stands for.

@@ -97,12 +97,19 @@ def subject_at(reference: str) -> Subject:
     place, colons, name = reference.partition("::")
     if not colons or not name:
         raise BadToken(f"{reference!r} names no test: write PATH::name, such as tests/test_counter.py::test_race.")
+    if Path(place).is_dir():
+        from dosim.testing import projects
+
+        return projects.subject_at(place, name)
     found: Any = module_at(place)
     for part in name.replace("::", ".").split("."):
         if not hasattr(found, part):
             raise BadToken(f"{place} has no {name!r}; it has {', '.join(tests_in(module_at(place))) or 'no test'}.")
         found = getattr(found, part)
-    subject = Subject.of(found)
+    try:
+        subject = Subject.of(found)
+    except TypeError as error:
+        raise BadToken(f"{reference}: {error}") from None
     subject.reference = reference
     return subject
 
@@ -131,21 +138,30 @@ def _module_of(path: Path) -> ModuleType:
     for known in list(sys.modules.values()):
         if getattr(known, "__file__", None) and Path(str(known.__file__)) == path:
             return known
-    name = f"_dosim_explored_{blake2b(str(path).encode(), digest_size=6).hexdigest()}"
+    root = path.parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    folders = [str(root), str(Path.cwd())]
+    sys.path[:0] = folders
+    try:
+        if root == path.parent:
+            return _loaded(f"_dosim_explored_{blake2b(str(path).encode(), digest_size=6).hexdigest()}", path)
+        return importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+    finally:
+        for folder in folders:
+            sys.path.remove(folder)
+
+
+def _loaded(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    folders = [str(path.parent), str(Path.cwd())]
-    sys.path[:0] = folders
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
-    finally:
-        for folder in folders:
-            sys.path.remove(folder)
     return module
 
 

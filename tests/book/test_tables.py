@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import dosim.testing.invariants
 from book import lite, vendor
 from book._ext import docstrings, tables
+from dosim.kernel.chooser import FAULTS, KIND_OF, ORDERS, Schedule
 from dosim.network import CONSTANTS
 from dosim.platform import facts
 
@@ -70,6 +73,30 @@ def test_the_platform_table_has_every_difference() -> None:
     assert f"**{facts.WORKERD.row_limit_bytes:,}**" in text and f"**{facts.CLOUDFLARE.row_limit_bytes:,}**" in text
 
 
+def test_every_kind_of_decision_and_every_fault_is_a_row() -> None:
+    """
+    What the chooser knows is printed whole, each as a schedule has it, and nothing that it does not know.
+    """
+    orders, faults = tables.decision_table(), tables.fault_table()
+    written = re.findall(r"`(\w+1=\w+)`", orders + faults)
+
+    assert set(tables.DECISIONS) == {*ORDERS, *FAULTS} and set(tables.BRINGS) == set(KIND_OF)
+    assert len(ORDERS) + len(KIND_OF) == len(written) == len({str(Schedule.parse(text)) for text in written})
+    assert [kind for kind in ORDERS if f"| `{kind}` |" not in orders] == []
+    assert [fault for fault in KIND_OF if f"| `{fault}` |" not in faults] == []
+
+
+@pytest.mark.parametrize(("page", "module"), [("testing", dosim.testing), ("invariants", dosim.testing.invariants)])
+def test_the_reference_has_every_public_name(page: str, module: ModuleType) -> None:
+    """
+    A name that users import has its place in the reference, and once.
+    """
+    text = (vendor.BOOK / "reference" / f"{page}.md").read_text("utf-8")
+    named = re.findall(rf"^\.\. auto(?!module)\w+:: {re.escape(module.__name__)}\.(\w+)", text, re.MULTILINE)
+
+    assert sorted(module.__all__) == sorted(named)
+
+
 def test_conformance_counts_add_up() -> None:
     """
     The last row of the counts is the sum of the rows above it.
@@ -107,6 +134,13 @@ def test_an_indented_block_is_a_program() -> None:
     assert docstrings.rst(["Use it:", "", "    a = b * c_", "", "Then."]) == [
         "Use it:", "", "::", "", "    a = b * c_", "", "Then.",
     ]  # fmt: skip
+
+
+def test_code_may_go_over_the_end_of_a_line() -> None:
+    """
+    Code that a docstring breaks between two lines is one piece of code.
+    """
+    assert docstrings.rst(["Limits: `tuned(a,", "b=1)`. Then."]) == [r"Limits: \ ``tuned(a, b=1)``\ . Then."]
 
 
 def test_the_page_of_claims_is_a_notebook_too() -> None:

@@ -84,12 +84,21 @@ def test_the_stop_button(kernel: Kernel, cell: str, error: str) -> None:
 
 
 @pytest.mark.parametrize("handler", ["busy", "chain"])
-@pytest.mark.parametrize("run", ["sim.run(stub.{0}())", "asyncio.run(main(stub.{0}()))"])
+@pytest.mark.parametrize(
+    "run", ["sim.run(stub.{0}())", "asyncio.run(main(stub.{0}()))", "explore(lambda: test('{0}'))"]
+)
 def test_a_script(handler: str, run: str) -> None:
-    """Ctrl-C in a script raises KeyboardInterrupt where sim.run(), or asyncio.run() around arun(), was called."""
+    """Ctrl-C in a script raises KeyboardInterrupt where sim.run(), asyncio.run() around arun(), or explore() is called.
+
+    An exploration ends in the middle of a run, also of a handler that never awaits.
+    """
     program = f"""{WORLD}
+from dosim.testing import explore
 async def main(call):
     await sim.arun(call)
+def test(name):
+    sim, stub = world()
+    sim.run(getattr(stub, name)())
 sim, stub = world()
 try:
     {run.format(handler)}

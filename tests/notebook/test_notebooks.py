@@ -79,6 +79,28 @@ async def all_of_them(env):
 print(likes_verdict(lambda env, number: env.COUNTER.getByName(f"shard {number % 10}").likes(), all_of_them))
 """,
     ],
+    "13-let-the-machine-look": [
+        """
+class NobodyGetsIt(DurableObject):
+    async def book(self, who):
+        return "taken"
+
+
+print(verdict(NobodyGetsIt))
+""",
+        """
+class Kept(DurableObject):
+    async def book(self, who):
+        if await self.ctx.storage.get("owner"):
+            return "taken"
+        await self.ctx.storage.put("owner", who)
+        response = await fetch("https://bank.example/", method="POST", body=who)
+        return "booked" if await response.text() == "yes" else "refused"
+
+
+print(verdict(Kept))
+""",
+    ],
 }
 
 

@@ -14,7 +14,13 @@ from dosim.project import ProjectError, read_config
 from dosim.project.new import new_project
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FILES = ".gitignore README.md package.json pyproject.toml src/entry.py tests/test_entry.py wrangler.jsonc".split()
+FILES = [
+    *(".gitignore", "README.md", "package.json", "pyproject.toml", "wrangler.jsonc"),
+    *("src/entry.py", "tests/test_entry.py", "tests/test_explored.py"),
+]
+
+PAUSE = """        await asyncio.sleep(0.1)
+        await self.set_alarm()"""
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +37,22 @@ def test_a_new_project_passes_its_own_test(tmp_path: Path) -> None:
     result = python(tmp_path / "my-notes", "pytest", "-q", "-p", "no:cacheprovider")
 
     assert 0 == result.returncode, result.stdout + result.stderr
-    assert "3 passed" in result.stdout
+    assert "4 passed" in result.stdout
+
+
+def test_its_explored_test_finds_what_the_others_do_not(tmp_path: Path) -> None:
+    """With a pause between a note and its alarm the plain tests pass; a crash in it leaves the note there."""
+    folder = tmp_path / "my-notes"
+    new_project(folder)
+    entry = folder / "src" / "entry.py"
+    apart = entry.read_text("utf-8").replace("        await self.set_alarm()", PAUSE, 1)
+    entry.write_text(apart.replace("import time", "import asyncio\nimport time", 1), "utf-8")
+
+    plain = python(folder, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_entry.py")
+    explored = python(folder, "dosim", "explore", "tests/test_explored.py")
+
+    assert (0, 1) == (plain.returncode, explored.returncode), plain.stdout + explored.stdout + explored.stderr
+    assert "eventually(every_note_is_gone)" in explored.stdout and 'schedule="object1=crash"' in explored.stdout
 
 
 def test_a_new_project_runs(tmp_path: Path) -> None:

@@ -97,6 +97,10 @@ class _Object:
     def __init__(self) -> None:
         self.writes: list[_Write] = []
         self.turns: list[int] = []
+        #: Requests whose handlers have ended in this turn, or since one could not be committed: the reset that ends the
+        #: turn makes their answers errors.
+        self.answered: list[int] = []
+        self.doomed = False
         self.transactions: list[list[_Write]] = []
         self._open: list[_Write] = []
         self._unconfirmed: list[_Write] = []
@@ -111,6 +115,8 @@ class _Object:
     def turn(self, seq: int) -> None:
         """Another turn begins: what was not committed at the end of the last one was no write after all."""
         self.turns.append(seq)
+        if not self.doomed:
+            self.answered.clear()
         if not self.transactions:
             self._open.clear()
 
@@ -178,6 +184,8 @@ class _Outputs:
             self._made(request, self._at_work.get(int(str(raw[6][0]))), raw)
         elif kind in ("return", "throw"):
             self._made(request, label, raw)
+            if label in self._objects:
+                self._objects[label].answered.append(request)
         elif kind == "turn_away":
             self._behind.pop(request, None)
         elif kind in ("leave", "reply"):
@@ -193,6 +201,10 @@ class _Outputs:
             known.commit(raw)
         elif kind in ("commit_failed", "reset", "crash", "evict"):
             known.end(raw)
+            known.doomed = kind == "commit_failed"
+            if kind == "reset":
+                for request in known.answered:
+                    self._behind.pop(request, None)
         elif kind == "section_start" and raw[6][0] == "transaction":
             known.transactions.append([])
         elif kind == "section_end" and raw[6][0] == "transaction":

@@ -14,7 +14,7 @@ from dosim.simulation import Simulation
 from dosim.testing.exploring import plain_run
 from dosim.testing.failures import Failure
 from dosim.testing.invariants.violations import Invariant
-from dosim.testing.subjects import BadTest, Subject, reference_of
+from dosim.testing.subjects import BadTest, Subject, quiet, reference_of
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st
@@ -49,8 +49,10 @@ def simulated(
     "waiter", "delay", "retry" unless told). invariants: functions of the simulation, called at the end. examples: how
     many schedules Hypothesis tries. given: further arguments of the test, name -> Hypothesis strategy.
 
-    The result takes no `sim`: pytest and unittest run it, and so does a cell that calls it. `dosim explore PATH::test`
-    and `explore(test)` search longer. What fails has the story as a note, with the schedule to replay it.
+    The result takes no `sim`: pytest and unittest run it, and so does a cell that calls it; fixtures are made once for
+    all runs. `dosim explore PATH::test` and `explore(test)` search longer. What fails has the story as a note, with the
+    schedule to replay it. A world that goes round for ever is ended, and named; a Python loop without any await or
+    storage operation in it is not: nothing can stop that but Ctrl-C.
     """
     if not isinstance(examples, int) or examples < 1:
         raise ValueError(f"examples={examples!r}: give a whole number, 1 or more.")
@@ -78,20 +80,24 @@ def _decorated(
     examples: int,
     drawn: dict[str, Any],
 ) -> Callable[..., None]:
-    from hypothesis import Phase, given, settings
+    from hypothesis import HealthCheck, Phase, given, reject, settings
 
     rest = _parameters(test)
+    for known in drawn:
+        if known not in [parameter.name for parameter in rest]:
+            raise TypeError(f"given has {known!r}, and {getattr(test, '__name__', test)} takes no such argument.")
+    by_place = [parameter.name for parameter in rest if parameter.kind is not parameter.KEYWORD_ONLY]
 
-    def drive(*args: Any, **kwargs: Any) -> Simulation:
+    def drive(**values: Any) -> Simulation:
         sim = make()
-        sim.driven_by = functools.partial(drive, *args, **kwargs)
-        result = test(*args, sim=sim, **kwargs)
+        sim.driven_by = functools.partial(drive, **values)
+        result = test(sim=sim, **values)
         if inspect.iscoroutine(result):
             sim.run(result)
         return sim
 
-    def body(*args: Any, **kwargs: Any) -> None:
-        sim = drive(*args, **kwargs)
+    def body(**values: Any) -> None:
+        sim = drive(**values)
         for invariant in invariants:
             check_invariant(invariant, sim)
 
@@ -101,19 +107,25 @@ def _decorated(
         body, name=name, reference=reference_of(test), faults=faults, orders=orders, code=test, needs=needs
     )  # fmt: skip
 
-    def runs(*args: Any, schedule: Schedule, faults: Schedule, **kwargs: Any) -> None:
-        once = subject.with_function(functools.partial(body, *args, **kwargs))
-        outcome = once.run(Chooser(schedule | faults))
-        if outcome.error is not None:
-            raise Failure(once, outcome, first=outcome.schedule).told_error()
+    def runs(*args: Any, schedule: Schedule, faults: Schedule, **values: Any) -> None:
+        once = subject.with_function(functools.partial(body, **dict(zip(by_place, args, strict=False)), **values))
+        with quiet():
+            outcome = once.run(Chooser(schedule | faults))
+            rejected = outcome.rejected
+            error = None if outcome.error is None else Failure(once, outcome, first=outcome.schedule).told_error()
+            del outcome
+        if rejected:
+            reject()
+        if error is not None:
+            raise error
 
     _disguise(runs, test, rest)
     schedule, plan = _strategies(subject)
     tested: Any = given(schedule=schedule, faults=plan, **drawn)(runs)
-    phases = [
-        phase for phase in Phase if phase is not Phase.explain
-    ]  # the story explains, and without dosim's own lines
-    tested = settings(max_examples=examples, deadline=None, phases=phases)(tested)
+    phases = [phase for phase in Phase if phase is not Phase.explain]  # the story explains, without dosim's own lines
+    # A world takes the time it takes; fixtures and the cases of a unittest class are made once for all runs.
+    calm = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
+    tested = settings(max_examples=examples, deadline=None, phases=phases, suppress_health_check=calm)(tested)
     tested.subject = subject
     return tested  # type: ignore[no-any-return]
 
@@ -133,6 +145,8 @@ def _disguise(runs: Callable[..., None], test: Callable[..., Any], rest: Sequenc
     """Let a function look like the test, but take what is drawn instead of `sim`."""
     functools.update_wrapper(runs, test, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
     del runs.__wrapped__  # type: ignore[attr-defined]  # its signature is not ours
+    if hasattr(test, "pytestmark"):
+        runs.pytestmark = test.pytestmark  # type: ignore[attr-defined]
     ours = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("schedule", "faults")]
     runs.__signature__ = inspect.Signature([*rest, *ours])  # type: ignore[attr-defined]
 
