@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from types import EllipsisType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from dosim.agents.callables import CallableMetadata, Rpc, callable_methods
@@ -346,11 +347,12 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         subject: str | None = None,
         content_type: str = "text/plain",
         headers: dict[str, str] | None = None,
-        secret: str | None = "",
+        secret: str | EllipsisType | None = ...,
     ) -> None:
         """Answer an e-mail; with a secret, an answer to the answer finds its way back to this agent.
 
-        Raises ValueError for one that came by a signed reply when no secret is given, nor None on purpose.
+        Raises ValueError for an e-mail that came by a signed reply, when neither a secret is given nor None, on
+        purpose; and for an empty secret.
         """
         await reply_to(self, email, from_name, body, subject, content_type, headers or {}, secret)
 

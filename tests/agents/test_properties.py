@@ -15,7 +15,7 @@ from dosim.workers.js import Date
 from tests.agents.talk import Default, got, opened, room, send, states, world
 
 #: What an agent's storage outlives; the alarm rings late and twice, too.
-FAULTS = ("evict", "crash", "reset", "disk_fails", "alarm_late", "alarm_twice", "request_lost", "reply_lost")
+FAULTS = ("evict", "crash", "reset", "disk_fails", "alarm_late", "alarm_twice", "request_lost", "reply_lost", "deploy")
 QUIET: dict[str, Any] = {"network": None, "show_output": False}
 
 
