@@ -254,7 +254,7 @@ class Connections:
             self._send_connect_frames(connection)
         else:
             connection._set_flag("no_protocol", True)
-        agent._emit("connect", connectionId=connection.id)
+        agent._cf_emit("connect", connectionId=connection.id)
         try:
             await call(agent.on_connect, connection, context)
         except Exception as error:
@@ -265,14 +265,14 @@ class Connections:
         agent = self._agent
         self._connecting.append(connection.id)
         try:
-            has_state = agent._state.has()
+            has_state = agent._cf_state.has()
         finally:
             self._connecting.remove(connection.id)
         if agent.options.send_identity_on_connect:
             identity = {"type": "cf_agent_identity", "name": agent.name, "agent": kebab_case(type(agent).__name__)}
             _send(connection, to_json(identity | ({"stateFollows": True} if has_state else {}), "the identity"))
         if has_state:
-            _send(connection, to_json({"type": "cf_agent_state", "state": agent._state.get()}, "the state"))
+            _send(connection, to_json({"type": "cf_agent_state", "state": agent._cf_state.get()}, "the state"))
         _send(connection, _MCP)
 
     async def message(self, ws: Any, message: Any) -> None:
@@ -288,7 +288,7 @@ class Connections:
                 if frame.get("type") == "cf_agent_state" and "state" in frame:
                     self._state_frame(connection, frame["state"])
                     return
-                if await agent._rpc.answer(connection, frame):
+                if await agent._cf_rpc.answer(connection, frame):
                     return
             try:
                 await call(agent.on_message, connection, message)
@@ -300,7 +300,7 @@ class Connections:
         refused = "Connection is readonly"
         if not connection.readonly:
             try:
-                self._agent._state.set(value, connection)
+                self._agent._cf_state.set(value, connection)
                 return
             except Exception as error:
                 console.error("[WebSockets] State update rejected:", said(error))
@@ -315,7 +315,7 @@ class Connections:
         self._attached.pop(ws.js_id, None)
         try:
             with acting(agent, connection):
-                agent._emit("disconnect", connectionId=connection.id, code=code, reason=reason)
+                agent._cf_emit("disconnect", connectionId=connection.id, code=code, reason=reason)
                 await call(agent.on_close, connection, code, reason, was_clean)
         except Exception:
             _close_too(ws, code, reason)

@@ -132,7 +132,7 @@ async def route_agent_email(
     async def reply(from_: str, to: str, raw: str) -> None:
         await message.reply(import_from_javascript("cloudflare:email").EmailMessage.new(from_, to, raw))
 
-    await agent._on_email(wire, get_raw, set_reject, forward, reply)
+    await agent._cf_on_email(wire, get_raw, set_reject, forward, reply)
 
 
 async def _read(stream: Any) -> bytes:
@@ -305,4 +305,4 @@ async def reply_to(
         raise ValueError(f"content_type={content_type!r}: a reply is text, such as 'text/plain' or 'text/html'.")
     mime.set_content(body, subtype=subtype)
     await email.reply(from_=email.to, to=email.from_, raw=mime.as_string())
-    agent._emit("email:reply", **{"from": email.to, "to": email.from_, "subject": mime["Subject"]})
+    agent._cf_emit("email:reply", **{"from": email.to, "to": email.from_, "subject": mime["Subject"]})
