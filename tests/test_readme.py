@@ -47,7 +47,7 @@ def explored() -> str:
         Path("test_counter.py").write_text(test, "utf-8")
         assert 1 == cli.main(["explore", "test_counter.py"])
     lines = printed.getvalue().rstrip().splitlines()
-    first = next(number for number, line in enumerate(lines) if line.lstrip().startswith("seconds ")) + 1
+    first = next(number for number, line in enumerate(lines) if line.lstrip().startswith("time ")) + 1
     end = lines.index("", first)
     shown = [number for number in range(first, end) if " get n" in lines[number] or " put n" in lines[number]]
     left_out = f"{'':14}(… {end - first - len(shown)} lines more: who calls, waits, goes on)"

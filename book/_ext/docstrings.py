@@ -17,7 +17,18 @@ _MEANING = re.compile(r"([\\*|])|(?<=\w)(_)(?=\W|$)")
 
 def rst(lines: Sequence[str]) -> list[str]:
     """The lines of a docstring as reStructuredText."""
-    return list(_rst(lines))
+    return list(_rst(_whole(lines)))
+
+
+def _whole(lines: Sequence[str]) -> list[str]:
+    """The lines, but that code between backquotes does not go over the end of one."""
+    whole: list[str] = []
+    for line in lines:
+        if whole and line.strip() and whole[-1].count("`") % 2:
+            whole[-1] += f" {line.strip()}"
+        else:
+            whole.append(line)
+    return whole
 
 
 def _rst(lines: Sequence[str]) -> Iterator[str]:

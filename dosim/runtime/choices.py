@@ -26,6 +26,7 @@ from dosim.runtime.faults import Faults, reset_error
 from dosim.runtime.functions import is_instance
 from dosim.runtime.instance import Instance
 from dosim.runtime.websocket import WebSocketEnd
+from dosim.trace.words import file_name
 
 if TYPE_CHECKING:
     from dosim.network import City
@@ -61,7 +62,8 @@ class EventSight:
         #: What keeps its order; None: what nothing overtakes.
         self.lane: tuple[str, int] | None = None
         self._owner: Any = None
-        self._name = name = fn.__name__
+        self._name: str = fn.__name__
+        name = self._name
         owner: Any = getattr(fn, "__self__", None)
         if fn is _fire:
             self._timer(arg.scope)
@@ -353,7 +355,7 @@ def _at(call: Call) -> str:
     if found is None:
         return ""
     code = linecache.getline(found.f_code.co_filename, found.f_lineno).strip()
-    return f" at {Path(found.f_code.co_filename).name}:{found.f_lineno} ({code})"
+    return f" at {file_name(found.f_code.co_filename)}:{found.f_lineno} ({code})"
 
 
 def _is_library(file: str) -> bool:

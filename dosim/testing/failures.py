@@ -14,12 +14,16 @@ from dosim.testing.stories import lanes
 from dosim.testing.subjects import Outcome, Subject, values_at
 from dosim.testing.tokens import Token
 from dosim.trace.compare import diff
-from dosim.trace.words import counted, cut
+from dosim.trace.words import counted, cut, folded
 
 if TYPE_CHECKING:
     from dosim.simulation import Simulation
 
 _ERROR_CHARACTERS = 1_500
+#: Characters of a line of prose: about two lanes.
+_WIDTH = 104
+#: Lanes stay side by side: what is too wide for a page scrolls.
+_UNFOLDED = "white-space: pre; overflow-x: auto"
 
 
 @dataclass
@@ -72,7 +76,8 @@ class Failure:
         parts = [f"{self.subject.name} is broken, {self._how_found()}.", "", self._what()]
         if self.deviations:
             parts += ["", "Unlike a plain run:"]
-            parts += [f"  {number}. {deviation}" for number, deviation in enumerate(self.deviations, 1)]
+            told = [f"  {number}. {deviation}" for number, deviation in enumerate(self.deviations, 1)]
+            parts += [folded(line, _WIDTH, " " * 5) for line in told]
         if self.simulation is not None and len(self.simulation.trace):
             parts += ["", lanes(self.simulation.trace)]
         return "\n".join([*parts, "", *self._again()])
@@ -95,7 +100,7 @@ class Failure:
         said = f"{type(self.error).__name__}: {text}" if text else type(self.error).__name__
         lines = [said, f"  at {self.outcome.where}"] if self.outcome.where else [said]
         values = values_at(self.error)
-        return "\n".join([*lines, f"  where {values}"] if values else lines)
+        return folded("\n".join([*lines, f"  where {values}"] if values else lines), _WIDTH, "  ")
 
     def _again(self) -> list[str]:
         lines = []
@@ -127,12 +132,11 @@ class Failure:
                 schedule = schedule | {deviation.decision: deviation.choice}
             outcome = self._run(schedule)
             ends = "passes" if outcome.error is None else f"fails: {type(outcome.error).__name__} at {outcome.where}"
-            lines.append(f"{'plain' if deviation is None else f'+ {deviation}'}: {ends}")
+            lines.append(folded(f"{'plain' if deviation is None else f'+ {deviation}'}: {ends}", _WIDTH, "  "))
             passing = outcome if outcome.error is None else passing
         if passing is not None and passing.simulations and self.simulation is not None:
-            lines.append(
-                f"From the last that passes to the one that fails:\n{diff(passing.simulations[-1], self.simulation)}"
-            )
+            parted = str(diff(passing.simulations[-1], self.simulation))
+            lines += ["From the last that passes to the one that fails:", folded(parted, _WIDTH, "  ")]
         return "\n".join(lines)
 
     def picture(self) -> str:
@@ -161,4 +165,4 @@ class Failure:
 
     def _repr_html_(self) -> str:
         drawn = self.picture() if self.simulation is not None else ""
-        return f"<pre>{escape(self.story)}</pre>{drawn}"
+        return f'<pre class="dosim-story" style="{_UNFOLDED}">{escape(self.story)}</pre>{drawn}'

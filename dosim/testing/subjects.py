@@ -21,7 +21,7 @@ from dosim.kernel.chooser import FAULTS, KIND_OF, OPEN_ORDERS, ORDERS, Chooser, 
 from dosim.kernel.choosing import Endless
 from dosim.kernel.making import making
 from dosim.testing.marks import counting
-from dosim.trace.words import counted, cut
+from dosim.trace.words import counted, cut, file_name
 
 if TYPE_CHECKING:
     from dosim.simulation import Simulation
@@ -220,7 +220,7 @@ def where_of(error: BaseException | None) -> str:
         return ""
     frame, line = found
     file = frame.f_code.co_filename
-    return f"{Path(file).name}:{line} ({linecache.getline(file, line).strip()})"
+    return f"{file_name(file)}:{line} ({linecache.getline(file, line).strip()})"
 
 
 def values_at(error: BaseException | None) -> str:

@@ -23,6 +23,7 @@ from dosim.kernel.choosing import ChoosingLoop
 from dosim.kernel.loop import Loop
 from dosim.kernel.making import making
 from dosim.trace import Trace
+from dosim.trace.words import file_name
 
 _DOSIM: Final = str(Path(__file__).parents[1]) + os.sep
 #: Code that dosim ships and simulates: its lines are a user's.
@@ -48,10 +49,8 @@ class Place:
 
     def __str__(self) -> str:
         """The file as seen from the working directory; of a notebook only that it is a cell."""
-        if "ipykernel_" in self.file or self.file.startswith("<ipython-input"):
-            file = "a notebook cell"
-        else:
-            file = self.file.removeprefix(os.getcwd() + os.sep)
+        name = file_name(self.file)
+        file = self.file.removeprefix(os.getcwd() + os.sep) if self.file.endswith(name) else name
         function = "" if self.function == "<module>" else f", in {self.function.replace('<locals>.', '')}"
         return f"{file}:{self.line}{function}"
 

@@ -1,7 +1,9 @@
-"""Durations and counts in words."""
+"""Durations, counts and places in words."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from textwrap import wrap
 from typing import Final
 
 #: Units of long stretches, microseconds.
@@ -24,6 +26,25 @@ def counted(number: int, word: str) -> str:
 def cut(text: str, most: int) -> str:
     """At most so many letters of a text, with "…" for the rest."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def folded(text: str, width: int, indent: str) -> str:
+    """The text with its long lines wrapped between words, and what follows indented."""
+    lines = []
+    for line in text.split("\n"):
+        if len(line) <= width:
+            lines.append(line)
+        else:
+            lines += wrap(
+                line, width, subsequent_indent=indent, drop_whitespace=True, break_long_words=False,
+                break_on_hyphens=False, replace_whitespace=False,
+            )  # fmt: skip
+    return "\n".join(lines)
+
+
+def file_name(file: str) -> str:
+    """The name of a source file; of a notebook only that it is a cell."""
+    return "a notebook cell" if "ipykernel_" in file or file.startswith("<ipython-input") else Path(file).name
 
 
 def last_line(error: object) -> str:

@@ -136,6 +136,13 @@ def test_an_indented_block_is_a_program() -> None:
     ]  # fmt: skip
 
 
+def test_code_may_go_over_the_end_of_a_line() -> None:
+    """
+    Code that a docstring breaks between two lines is one piece of code.
+    """
+    assert docstrings.rst(["Limits: `tuned(a,", "b=1)`. Then."]) == [r"Limits: \ ``tuned(a, b=1)``\ . Then."]
+
+
 def test_the_page_of_claims_is_a_notebook_too() -> None:
     """
     Every program of the page is a cell of the notebook for the browser, and no Sphinx directive is left in its text.
