@@ -204,7 +204,7 @@ class Driver:
         records = list(trace.raw)[since:] if trace.count > since else []
         posted = any(request.method != "GET" for request in self.outside.requests[asked:])
         wrote = posted or any(map(_changes, records)) or before != self._attributes()
-        calls = sum(raw[2] == "call" and _is_first_call(raw, records) for raw in records)
+        calls = sum(_is_first_call(raw, records) for raw in records)
         return outcomes.get(0, _NEVER), wrote, calls
 
     def settle(self) -> None:
@@ -309,7 +309,11 @@ _NEVER: Final = {"raised": f"no answer within {PATIENCE}"}
 
 
 def _is_first_call(raw: Any, records: Sequence[Any]) -> bool:
-    """Whether a call to an object was made by somebody outside or by a Worker's request, not by another object."""
+    """Whether somebody outside or a Worker's request has called an object, or sent to its socket."""
+    if raw[2] == "frame":
+        return str(raw[3]).startswith("worker")
+    if raw[2] != "call":
+        return False
     caller = int(str(raw[6][0]))
     if raw[6][1] not in ("fetch", "rpc") or "(" not in str(raw[6][2]):
         return False
