@@ -41,7 +41,7 @@ def test_a_new_project_passes_its_own_test(tmp_path: Path) -> None:
 
 
 def test_its_explored_test_finds_what_the_others_do_not(tmp_path: Path) -> None:
-    """With a pause between a note and its alarm the plain tests pass; an eviction in it leaves the note there."""
+    """With a pause between a note and its alarm the plain tests pass; a crash in it leaves the note there."""
     folder = tmp_path / "my-notes"
     new_project(folder)
     entry = folder / "src" / "entry.py"
@@ -52,7 +52,7 @@ def test_its_explored_test_finds_what_the_others_do_not(tmp_path: Path) -> None:
     explored = python(folder, "dosim", "explore", "tests/test_explored.py")
 
     assert (0, 1) == (plain.returncode, explored.returncode), plain.stdout + explored.stdout + explored.stderr
-    assert "eventually(every_note_is_gone)" in explored.stdout and 'schedule="object1=evict"' in explored.stdout
+    assert "eventually(every_note_is_gone)" in explored.stdout and 'schedule="object1=crash"' in explored.stdout
 
 
 def test_a_new_project_runs(tmp_path: Path) -> None:
