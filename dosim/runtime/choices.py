@@ -62,7 +62,8 @@ class EventSight:
         #: What keeps its order; None: what nothing overtakes.
         self.lane: tuple[str, int] | None = None
         self._owner: Any = None
-        self._name = name = fn.__name__
+        self._name: str = fn.__name__
+        name = self._name
         owner: Any = getattr(fn, "__self__", None)
         if fn is _fire:
             self._timer(arg.scope)

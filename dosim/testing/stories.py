@@ -6,12 +6,12 @@ Time goes down, each request has a column, and what the chooser did otherwise th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import shorten, wrap
+from textwrap import wrap
 
 from dosim.trace import Trace
-from dosim.trace.kinds import KINDS
+from dosim.trace.kinds import KINDS, ONE_WAY
 from dosim.trace.records import RawRecord
-from dosim.trace.words import exact
+from dosim.trace.words import cut, exact
 
 #: Columns, characters of each, and rows: what fits on a page.
 LANES = 3
@@ -52,6 +52,11 @@ _ACROSS = {
 }
 
 
+#: With what a request is over for whoever waits for it, and one that nobody waits for.
+_ENDS = ("response", "failed", "result")
+_ENDS_ALONE = ("return", "throw", "turn_away")
+
+
 def lanes(trace: Trace, *, rows: int = ROWS) -> str:
     """The trace of a run as columns of text, one for each request from outside; at most LANES of them.
 
@@ -60,14 +65,16 @@ def lanes(trace: Trace, *, rows: int = ROWS) -> str:
     raw = list(trace.raw)
     roots = _roots(raw)
     chosen = _chosen(raw, roots)
+    titles = {record[4]: _title(record) for record in raw if record[2] in ("call", "send")}
     lines: list[str] = []
     for before, record in zip([None, *raw], raw, strict=False):
         if record[2] == "fault" and before is not None and before[2] == "choice":
             continue  # the choice has said it
-        lines += _lines(record, roots, chosen)
+        lines += _lines(record, roots, chosen, titles)
     left = len(lines) - rows
     shown = [f"({left} lines before this are left out)", *lines[-rows:]] if left > 0 else lines
-    return "\n".join([_heading(raw, chosen), *shown])
+    heads = " | ".join(_cell(titles.get(root, f"#{root}")) for root in chosen)
+    return "\n".join([f"{'time':>12}  {heads}".rstrip(), *shown])
 
 
 def _roots(raw: Sequence[RawRecord]) -> dict[int, int]:
@@ -83,6 +90,8 @@ def _roots(raw: Sequence[RawRecord]) -> dict[int, int]:
 
 def _chosen(raw: Sequence[RawRecord], roots: dict[int, int]) -> list[int]:
     """The requests that have a column: those that were under way when the run deviated, then the last ones."""
+    #: Nobody waits for an alarm's run, so it is over when its handler is.
+    alone = {record[4] for record in raw if record[2] == "call" and record[6][1] in ONE_WAY}
     under_way: dict[int, None] = {}
     deviating: dict[int, None] = {}
     last: dict[int, None] = {}
@@ -94,7 +103,7 @@ def _chosen(raw: Sequence[RawRecord], roots: dict[int, int]) -> list[int]:
             continue
         last.pop(root, None)
         last[root] = None
-        if record[4] == root and record[2] in ("response", "failed", "result"):
+        if record[4] == root and record[2] in (_ENDS_ALONE if root in alone else _ENDS):
             under_way.pop(root, None)
         else:
             under_way[root] = None
@@ -105,10 +114,9 @@ def _chosen(raw: Sequence[RawRecord], roots: dict[int, int]) -> list[int]:
     return sorted(found)
 
 
-def _heading(raw: Sequence[RawRecord], chosen: Sequence[int]) -> str:
-    titles = {record[4]: _title(record) for record in raw if record[2] in ("call", "send") and record[4] in chosen}
-    heads = " | ".join(shorten(titles.get(n, f"#{n}"), WIDTH, placeholder=" …").ljust(WIDTH) for n in chosen)
-    return f"{'time':>12}  {heads}".rstrip()
+def _cell(text: str) -> str:
+    """One line of a column."""
+    return cut(" ".join(text.split()), WIDTH).ljust(WIDTH)
 
 
 def _title(record: RawRecord) -> str:
@@ -118,18 +126,19 @@ def _title(record: RawRecord) -> str:
     return f"#{record[4]} {values['target']}.{values['method']}"
 
 
-def _lines(record: RawRecord, roots: dict[int, int], chosen: Sequence[int]) -> list[str]:
+def _lines(record: RawRecord, roots: dict[int, int], chosen: Sequence[int], titles: dict[int, str]) -> list[str]:
     t_us, _, kind, actor, request, _, detail = record
     values = dict(zip(KINDS[kind], detail, strict=False)) | {"actor": actor}
     time = f"{exact(t_us):>12}  "
     if kind in _ACROSS:
         text = _ACROSS[kind].format(**values)
+        if request in titles and roots.get(request) not in chosen:  # whoever has no column is named
+            text += f", by {titles[request]}"
         width = max(ACROSS, len(chosen) * (WIDTH + 3) - 3)
         return [time + line if n == 0 else " " * 14 + line for n, line in enumerate(wrap(text, width))]
     root = roots.get(request)
     if kind not in _SAID or root not in chosen or (kind == "call" and request == root):
         return []
     who = "" if request == root else f"#{request} "
-    cell = shorten(who + _SAID[kind].format(**values), WIDTH, placeholder=" …")
-    cells = [(cell if n == root else "").ljust(WIDTH) for n in chosen]
+    cells = [_cell(who + _SAID[kind].format(**values) if n == root else "") for n in chosen]
     return [(time + " | ".join(cells)).rstrip()]

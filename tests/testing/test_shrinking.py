@@ -23,7 +23,7 @@ def works() -> None:
     assert "done" == sim.run(sim.env.SLOW.getByName("a").work())
 
 
-@pytest.mark.parametrize("fault", ["evict", "crash", "reset", "deploy"])
+@pytest.mark.parametrize("fault", ["crash", "reset", "deploy"])
 def test_a_fault_that_may_not_come_is_not_tried(fault: str) -> None:
     """
     The choices of one place have an order, and a smaller one breaks the test too; it is not among those allowed.

@@ -97,8 +97,10 @@ class _Object:
     def __init__(self) -> None:
         self.writes: list[_Write] = []
         self.turns: list[int] = []
-        #: Requests whose handlers have ended in this turn; a reset at its end makes their answers errors.
+        #: Requests whose handlers have ended in this turn, or since one could not be committed: the reset that ends the
+        #: turn makes their answers errors.
         self.answered: list[int] = []
+        self.doomed = False
         self.transactions: list[list[_Write]] = []
         self._open: list[_Write] = []
         self._unconfirmed: list[_Write] = []
@@ -113,7 +115,8 @@ class _Object:
     def turn(self, seq: int) -> None:
         """Another turn begins: what was not committed at the end of the last one was no write after all."""
         self.turns.append(seq)
-        self.answered.clear()
+        if not self.doomed:
+            self.answered.clear()
         if not self.transactions:
             self._open.clear()
 
@@ -198,6 +201,7 @@ class _Outputs:
             known.commit(raw)
         elif kind in ("commit_failed", "reset", "crash", "evict"):
             known.end(raw)
+            known.doomed = kind == "commit_failed"
             if kind == "reset":
                 for request in known.answered:
                     self._behind.pop(request, None)

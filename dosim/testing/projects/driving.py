@@ -273,10 +273,10 @@ class Driver:
 
     def _pause(self, place: int, operation: Operation) -> None:
         sim = self.simulation
+        self.result.memory[place] = {view.label: _known(view.memory) for view in sim.objects if view.memory}
         if operation.verb == WAIT:
             sim.run(for_=operation.args[0])
             return
-        self.result.memory[place] = {view.label: _known(view.memory) for view in sim.objects if view.memory}
         sim.run(for_=f"{self.way.pause_s}s")
         if self.way.remember is not None:
             return

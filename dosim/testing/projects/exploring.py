@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,8 @@ RULES: Final[dict[str, type[Rule]]] = {rule.word: rule for rule in (Serial, Surv
 #: Schedules that a program is tried with, and those that a smaller program gets to break in.
 SCHEDULES: Final = 16
 _SHRINK_SCHEDULES: Final = 40
+#: So few that every single deviation cannot come first: "mixed" would look at a program's beginning alone.
+_FEW: Final = {"mixed": "random"}
 #: Stories that are told whole; loops that cost little, and are said.
 _TOLD: Final = 3
 
@@ -64,6 +67,11 @@ class ProjectExploration:
     def failure(self) -> Failure | None:
         """The first of them."""
         return self.failures[0] if self.failures else None
+
+    def check(self) -> None:
+        """Raise the first thing that was found, with its story as a note; nothing if nothing was."""
+        if self.failures:
+            raise self.failures[0].told_error()
 
     @property
     def text(self) -> str:
@@ -116,12 +124,14 @@ def explore_project(
     only itself at a price. The world outside answers every request with status 200 and `{}` after 100 ms.
 
     folder: with a wrangler configuration. runs, seconds: the budget (1,000 runs unless one is given; `seconds` of real
-    time). seed: of the programs and schedules. strategy: of the schedules, as in `explore`. faults: the kinds that may
-    come, by default none; an operation that fails because of one may have happened or not. progress: told of runs.
+    time). seed: of the programs and schedules. strategy: of the schedules, as in `explore`; "mixed" is "random" here,
+    where a program has few. faults: the kinds that may come beside idle objects leaving memory, by default none; an
+    operation that fails because of one may have happened or not. progress: told of runs.
 
     Raises ProjectError for a folder that cannot be run or has nothing to explore; ValueError or TypeError that name the
     argument.
     """
+    began = time.monotonic()
     _check(runs, seconds, strategy, seed, MOST_EVENTS)
     place = _folder(folder)
     kinds = checked_faults(faults)
@@ -135,7 +145,8 @@ def explore_project(
     exploration = ProjectExploration(place.name, strategy, seed, left_out=survey.left_out)
     exploration.operations = [str(offer.first()) for offer in survey.offers]
     limit = runs if runs is not None else (None if seconds is not None else RUNS)
-    Explorer(survey, exploration, kinds, progress).explore(limit, seconds)
+    ends = None if seconds is None else began + seconds
+    Explorer(survey, exploration, kinds, progress).explore(limit, ends)
     return exploration
 
 
@@ -166,9 +177,9 @@ class Explorer:
         self._loops: set[str] = set()
         self._limit: int | None = None
 
-    def explore(self, limit: int | None, seconds: float | None) -> None:
+    def explore(self, limit: int | None, ends: float | None) -> None:
+        """Try programs up to so many runs, or until `time.monotonic()` says so; one at least."""
         exploration, self._limit = self._exploration, limit
-        ends = None if seconds is None else time.monotonic() + seconds
         exploration.ended = "nothing to do"
         idle = 0
         for word, program in programs(self._survey, exploration.seed):
@@ -243,8 +254,8 @@ class Explorer:
                 explored = explore(
                     subject,
                     runs=left,
-                    strategy=exploration.strategy,
-                    seed=exploration.seed,
+                    strategy=_FEW.get(exploration.strategy, exploration.strategy),
+                    seed=_seed_of(exploration.seed, program),
                     shrink=shrink,
                     most_events=MOST_EVENTS,
                 )
@@ -289,6 +300,11 @@ class Explorer:
     def _note(self, text: str) -> None:
         if text not in self._exploration.notes:
             self._exploration.notes.append(text)
+
+
+def _seed_of(seed: int, program: Program) -> int:
+    """Every program has schedules of its own."""
+    return int.from_bytes(blake2b(f"{seed} {program}".encode(), digest_size=6).digest(), "big")
 
 
 # -- subjects

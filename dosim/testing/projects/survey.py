@@ -130,13 +130,19 @@ class Survey:
                 self._routes(binding)
         reached = {class_name for offer in self.offers for class_name in offer.reaches}
         for binding, class_name in self.classes.items():
-            if class_name in loaded.classes and class_name not in reached:
-                self._methods(binding, loaded.classes[class_name], helpers=True)
+            found = loaded.classes.get(class_name)
+            if found is not None and (class_name not in reached or self._is_called_from_elsewhere(found)):
+                self._methods(binding, found, helpers=True, only_looking=class_name in reached)
+
+    def _is_called_from_elsewhere(self, found: type) -> bool:
+        """Whether nothing in the project calls a class, so that others do, and by any of its methods."""
+        names = {name for name, _ in _public(found)}
+        return not callable(getattr(found, "fetch", None)) and not names & self.sources.on_others
 
     # -- methods
 
-    def _methods(self, binding: str, found: type, *, helpers: bool) -> None:
-        """What others may call: methods that the object calls itself (helpers) only where there is nothing else."""
+    def _methods(self, binding: str, found: type, *, helpers: bool, only_looking: bool = False) -> None:
+        """What others may call; or the methods that an object calls itself, perhaps only those that change nothing."""
         for name, method in _public(found):
             said = f"{binding}.{name}"
             only_itself = f"{said}: only the object itself calls it"
@@ -149,13 +155,18 @@ class Survey:
             if isinstance(parameters, str):
                 self.left_out.append(f"{said}: {parameters}")
                 continue
-            self._method(binding, found.__name__, name, guesses(parameters, self.sources.kinds))
+            tries = guesses(parameters, self.sources.kinds)
+            if not self._method(binding, found.__name__, name, tries, only_looking=only_looking):
+                self.left_out.append(only_itself)
 
-    def _method(self, binding: str, class_name: str, name: str, tries: list[tuple[tuple[Any, ...], ...]]) -> None:
+    def _method(
+        self, binding: str, class_name: str, name: str, tries: list[tuple[tuple[Any, ...], ...]], *, only_looking: bool
+    ) -> bool:
+        """Try a method, and offer or leave it out; False when it was to change nothing, and does."""
         why = ""
         for choices in tries:
             operation = Operation(name, tuple(values[0] for values in choices), binding, NAMES[0])
-            outcome, wrote = self._tried(operation)
+            outcome, at_first, again = self._tried(operation)
             raised = outcome.get("raised", "")
             accident = accident_in(raised)
             if accident.startswith("DataCloneError"):
@@ -166,21 +177,24 @@ class Survey:
             if accident or raised.startswith("no answer"):
                 why = why or raised
                 continue
-            self.offers.append(Offer(name, binding, choices, (class_name,), wrote))
-            return
+            if only_looking and again:
+                return False
+            self.offers.append(Offer(name, binding, choices, (class_name,), at_first or again))
+            return True
         tried = f" with any of the arguments that were guessed, such as {operation}" if choices else ""
         self.left_out.append(f"{binding}.{name}: it does not run{tried} ({cut(why, 160)})")
+        return True
 
-    def _tried(self, operation: Operation) -> tuple[dict[str, Any], bool]:
-        """Do it in a world of its own, twice, on an object that is there already."""
+    def _tried(self, operation: Operation) -> tuple[dict[str, Any], bool, bool]:
+        """Do it twice in a world of its own, on an object that is there already: what came of it, what it changed."""
         driver = Driver(self.folder)
         try:
             driver.do(Operation("dosim_constructs_it", (), operation.binding, operation.name))
             _, at_first, _ = driver.do(operation)
             outcome, wrote, _ = driver.do(operation)
         except Endless as error:
-            return {"raised": f"no answer: {error}"}, True
-        return outcome, at_first or wrote
+            return {"raised": f"no answer: {error}"}, True, True
+        return outcome, at_first, wrote
 
     # -- paths
 
