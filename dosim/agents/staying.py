@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CAPABILITY = "host"
 _KEEP_ALIVE = "cf:keep-alive"
 _HOUSEKEEPING = "cf:housekeeping"
-#: A fiber's recovery that keeps failing is tried again after a time that doubles, while the agent is in memory, to this.
+#: A recovery that keeps failing is tried again after a time that doubles, while the agent is in memory, up to this.
 _MOST_BACKOFF_MS = 5 * 60_000
 
 _TABLE = """CREATE TABLE IF NOT EXISTS cf_agents_runs (
