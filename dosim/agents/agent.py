@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from types import EllipsisType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from dosim.agents.callables import CallableMetadata, Rpc, callable_methods
@@ -46,26 +47,30 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
     options: AgentOptions = AgentOptions()
     observability: Any = None
     #: Methods that are the SDK's: the others are wrapped, so that a call over RPC starts the agent first.
-    _own: ClassVar[frozenset[str]] = frozenset()
+    _cf_own: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, value in list(vars(cls).items()):
-            if not name.startswith("_") and name not in Agent._own and inspect.isfunction(value):
+            if not name.startswith("_") and name not in Agent._cf_own and inspect.isfunction(value):
                 setattr(cls, name, _entered(value))
 
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
-        self._jobs = JobTable(self.sql)
-        self._lifecycle = Lifecycle(self, self._jobs)
-        self._state = State(self)
-        self._connections = Connections(self)
-        self._rpc = Rpc(self)
-        self._schedules = Schedules(self)
-        self._queue = Queue(self)
-        self._staying = Staying(self)
+        self._cf_jobs = JobTable(self.sql)
+        self._cf_lifecycle = Lifecycle(self, self._cf_jobs)
+        self._cf_state = State(self)
+        self._cf_connections = Connections(self)
+        self._cf_rpc = Rpc(self)
+        self._cf_schedules = Schedules(self)
+        self._cf_queue = Queue(self)
+        self._cf_staying = Staying(self)
         #: Whose jobs are whose.
-        self._owners: dict[str, Any] = {"scheduler": self._schedules, "queue": self._queue, "host": self._staying}
+        self._cf_owners: dict[str, Any] = {
+            "scheduler": self._cf_schedules,
+            "queue": self._cf_queue,
+            "host": self._cf_staying,
+        }
 
     @property
     def name(self) -> str:
@@ -142,7 +147,7 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
     @property
     def state(self) -> S:
         """The state, or `initial_state` before one was set; change it with `set_state`."""
-        value: S = self._state.get()
+        value: S = self._cf_state.get()
         return value
 
     def set_state(self, state: S) -> None:
@@ -154,36 +159,36 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         current = get_current_agent()
         if current.agent is self and current.connection is not None and current.connection.readonly:
             raise ReadonlyConnectionError
-        self._state.set(state, "server")
+        self._cf_state.set(state, "server")
 
-    def _check_change(self, value: Any, source: Any) -> None:
+    def _cf_check_change(self, value: Any, source: Any) -> None:
         check: Callable[[Any, Any], Any] = self.validate_state_change
         result = check(value, source)
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("validate_state_change must not be async: write `def validate_state_change(...)`.")
 
-    def _state_changed(self, value: Any, source: Any) -> None:
-        self._connections.broadcast_state(value, [] if source == "server" else [source.id])
-        wait_until(self._tell_change(value, source, get_current_agent()))
+    def _cf_state_changed(self, value: Any, source: Any) -> None:
+        self._cf_connections.broadcast_state(value, [] if source == "server" else [source.id])
+        wait_until(self._cf_tell_change(value, source, get_current_agent()))
 
-    async def _tell_change(self, value: Any, source: Any, current: Any) -> None:
+    async def _cf_tell_change(self, value: Any, source: Any, current: Any) -> None:
         with acting(self, current.connection, current.request, current.email):
-            self._emit("state:update")
+            self._cf_emit("state:update")
             try:
                 await call(self.on_state_changed, value, source)
             except Exception as error:
-                await self._tell(None, error)
+                await self._cf_tell(None, error)
 
     # -- connections
 
     def get_connections(self, tag: str | None = None) -> Iterator[Connection]:
         """The open connections; with a tag, those that have it."""
-        return self._connections.all(tag)
+        return self._cf_connections.all(tag)
 
     def get_connection(self, id: str) -> Connection | None:  # noqa: A002  # the SDK's name
         """The open connection with this id. Raises DuplicateConnectionIdError when several have it."""
-        return self._connections.one(id)
+        return self._cf_connections.one(id)
 
     def broadcast(self, message: str | bytes, *, exclude: Any = ()) -> None:
         """Send to every open connection but those excluded: ids or connections, one or several."""
@@ -193,7 +198,7 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         for one in excluded:
             if not isinstance(one, (str, Connection)):
                 raise TypeError(f"broadcast(exclude=...) takes ids and connections, not {one!r}.")
-        self._connections.send_all(message, lambda connection: connection.id in excluded or connection in excluded)
+        self._cf_connections.send_all(message, lambda connection: connection.id in excluded or connection in excluded)
 
     def get_callable_methods(self) -> dict[str, CallableMetadata]:
         """The methods that clients can call."""
@@ -230,7 +235,7 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         same instead of adding one (unless told: for cron, not for the others). Raises TypeError, ValueError,
         InvalidCronExpressionError.
         """
-        return await self._schedules.at(when, callback, payload, retry, idempotent)
+        return await self._cf_schedules.at(when, callback, payload, retry, idempotent)
 
     async def schedule_every(
         self,
@@ -242,15 +247,15 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         idempotent: bool | None = None,
     ) -> Schedule:
         """Call `callback(payload, schedule)` again and again, an interval after each run; 30 days at most."""
-        return await self._schedules.every(interval, callback, payload, retry, idempotent)
+        return await self._cf_schedules.every(interval, callback, payload, retry, idempotent)
 
     async def cancel_schedule(self, id: str) -> bool:  # noqa: A002
         """Cancel a schedule; whether there was one."""
-        return await self._schedules.cancel(id)
+        return await self._cf_schedules.cancel(id)
 
     async def get_schedule_by_id(self, id: str) -> Schedule | None:  # noqa: A002
         """A schedule; None: it has run, or never was."""
-        return await self._schedules.get(id)
+        return await self._cf_schedules.get(id)
 
     async def list_schedules(
         self,
@@ -261,7 +266,7 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         end: datetime | None = None,
     ) -> list[Schedule]:
         """The schedules, by their next time; by id, type ("scheduled", "delayed", "cron", "interval") or time."""
-        return await self._schedules.list(id, type, start, end)
+        return await self._cf_schedules.list(id, type, start, end)
 
     # -- work
 
@@ -277,27 +282,27 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
 
         id: a stable one; an item that has it already is replaced and keeps its place.
         """
-        return await self._queue.push(callback, payload, retry, id)
+        return await self._cf_queue.push(callback, payload, retry, id)
 
     async def dequeue(self, id: str) -> bool:  # noqa: A002
         """Take an item out; whether there was one."""
-        return await self._queue.cancel(id)
+        return await self._cf_queue.cancel(id)
 
     async def dequeue_all(self) -> int:
         """Take all items out; how many there were."""
-        return await self._queue.cancel_all()
+        return await self._cf_queue.cancel_all()
 
     async def dequeue_all_by_callback(self, callback: str | Callable[..., Any]) -> int:
         """Take all items of a callback out; how many there were."""
-        return await self._queue.cancel_all(callback)
+        return await self._cf_queue.cancel_all(callback)
 
     async def get_queue(self, id: str) -> QueueItem | None:  # noqa: A002
         """An item that waits; None: it has run, or never was."""
-        return await self._queue.get(id)
+        return await self._cf_queue.get(id)
 
     async def queue_items(self, callback: str | Callable[..., Any] | None = None) -> list[QueueItem]:
         """The items in their order; of one callback, if one is given."""
-        return await self._queue.list(callback)
+        return await self._cf_queue.list(callback)
 
     async def retry(
         self,
@@ -320,16 +325,16 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
 
     async def keep_alive(self) -> KeepAlive:
         """Stay in memory until the result is disposed of: `with await self.keep_alive(): ...`."""
-        return await self._staying.hold()
+        return await self._cf_staying.hold()
 
     async def keep_alive_while(self, fn: Callable[[], Any]) -> Any:
         """Stay in memory while an async function runs; its result."""
-        with await self._staying.hold():
+        with await self._cf_staying.hold():
             return await call(fn)
 
     async def run_fiber(self, name: str, fn: Callable[[FiberContext], Any]) -> Any:
         """Run `fn(fiber)` and stay in memory; should this life end before it does, `on_fiber_recovered` is told."""
-        return await self._staying.run(name, fn)
+        return await self._cf_staying.run(name, fn)
 
     def stash(self, data: Any) -> None:
         """Keep a snapshot of the running fiber. Raises RuntimeError outside of one."""
@@ -346,11 +351,12 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         subject: str | None = None,
         content_type: str = "text/plain",
         headers: dict[str, str] | None = None,
-        secret: str | None = "",
+        secret: str | EllipsisType | None = ...,
     ) -> None:
         """Answer an e-mail; with a secret, an answer to the answer finds its way back to this agent.
 
-        Raises ValueError for one that came by a signed reply when no secret is given, nor None on purpose.
+        Raises ValueError for an e-mail that came by a signed reply, when neither a secret is given nor None, on
+        purpose; and for an empty secret.
         """
         await reply_to(self, email, from_name, body, subject, content_type, headers or {}, secret)
 
@@ -360,51 +366,51 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
         """Delete everything that it keeps, close its connections and end this life; it must not be used again."""
         storage = self.ctx.storage
         await storage.put(_DESTROY_PENDING, True)
-        self._lifecycle.ended = True
+        self._cf_lifecycle.ended = True
         await storage.deleteAlarm()
-        self._connections.close_all()
+        self._cf_connections.close_all()
         await storage.deleteAll()
         setTimeout(create_once_callable(lambda: self.ctx.abort("destroyed")), 0)
-        self._emit("destroy")
+        self._cf_emit("destroy")
 
     # -- the platform's handlers
 
     async def fetch(self, request: Any) -> Response:
-        return await self._lifecycle.fetch(request)
+        return await self._cf_lifecycle.fetch(request)
 
     async def alarm(self) -> None:
         if await self.ctx.storage.get(_DESTROY_PENDING):
             await self.destroy()  # which was cut off
             return
-        await self._lifecycle.alarm()
+        await self._cf_lifecycle.alarm()
 
     async def webSocketMessage(self, ws: Any, message: Any) -> None:
-        await self._handle("webSocketMessage", self._connections.message, ws, message)
+        await self._cf_handle("webSocketMessage", self._cf_connections.message, ws, message)
 
     async def webSocketClose(self, ws: Any, code: int, reason: str, wasClean: bool) -> None:
-        await self._handle("webSocketClose", self._connections.closed, ws, code, reason, wasClean)
+        await self._cf_handle("webSocketClose", self._cf_connections.closed, ws, code, reason, wasClean)
 
     async def webSocketError(self, ws: Any, error: Any) -> None:
-        await self._handle("webSocketError", self._connections.failed, ws, error)
+        await self._cf_handle("webSocketError", self._cf_connections.failed, ws, error)
 
-    async def _handle(self, what: str, handler: Callable[..., Any], *args: Any) -> None:
+    async def _cf_handle(self, what: str, handler: Callable[..., Any], *args: Any) -> None:
         """Hand over a socket's event; nobody waits for it, so an error is logged."""
         try:
-            await self._lifecycle.start()
+            await self._cf_lifecycle.start()
             await handler(*args)
         except Exception as error:
             console.error(f"Error in {type(self).__name__}:{self.ctx.id.name} {what}:", said(error))
 
-    async def _ensure_initialized(self, props: Any = None) -> None:
+    async def _cf_ensure_initialized(self, props: Any = None) -> None:
         """Start, for `get_agent_by_name`: a call over RPC comes by no handler."""
-        await self._lifecycle.start(props)
+        await self._cf_lifecycle.start(props)
 
-    async def _on_email(self, wire: dict[str, Any], get_raw: Any, set_reject: Any, forward: Any, reply: Any) -> None:
+    async def _cf_on_email(self, wire: dict[str, Any], get_raw: Any, set_reject: Any, forward: Any, reply: Any) -> None:
         """An e-mail from `route_agent_email`; the functions act on it where it arrived."""
-        await self._lifecycle.start()
+        await self._cf_lifecycle.start()
         email = received(wire, get_raw, set_reject, forward, reply)
         with acting(self, email=email):
-            self._emit(
+            self._cf_emit(
                 "email:receive", **{"from": email.from_, "to": email.to, "subject": email.headers.get("subject")}
             )
             try:
@@ -412,7 +418,7 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
             except Exception as error:
                 await call(self.on_error, None, error)
 
-    async def _tell(self, connection: Connection | None, error: Exception) -> None:
+    async def _cf_tell(self, connection: Connection | None, error: Exception) -> None:
         """Tell `on_error` of something that it cannot undo."""
         try:
             with acting(self, connection):
@@ -421,13 +427,13 @@ class Agent(Generic[S], DurableObject):  # noqa: PYI059  # the SDK's DurableObje
             if raised is not error:
                 console.error("on_error failed:", said(raised))
 
-    def _emit(self, event: str, **payload: Any) -> None:
+    def _cf_emit(self, event: str, **payload: Any) -> None:
         if self.observability is not None:
             told = {"type": event, "agent": type(self).__name__, "name": self.name}
             self.observability.emit({**told, "payload": payload, "timestamp": Date.now()})
 
 
-Agent._own = frozenset(name for name in dir(Agent) if not name.startswith("_"))
+Agent._cf_own = frozenset(name for name in dir(Agent) if not name.startswith("_"))
 
 
 def _entered(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -446,7 +452,7 @@ def _entered(method: Callable[..., Any]) -> Callable[..., Any]:
     async def enter_started(self: Agent[Any], *args: Any, **kwargs: Any) -> Any:
         if get_current_agent().agent is self:
             return await method(self, *args, **kwargs)
-        await self._lifecycle.start()
+        await self._cf_lifecycle.start()
         with acting(self):
             return await method(self, *args, **kwargs)
 

@@ -124,7 +124,7 @@ class Rpc:
         try:
             metadata = self._found(name)
             method = getattr(self._agent, name)
-            self._agent._emit("rpc", method=name, streaming=metadata.streaming)
+            self._agent._cf_emit("rpc", method=name, streaming=metadata.streaming)
             if metadata.streaming:
                 await self._stream(connection, call_id, method, args)
             else:
@@ -132,7 +132,7 @@ class Rpc:
                 send_if_open(connection, text)
         except Exception as error:
             console.error("RPC error:", said(error))
-            self._agent._emit("rpc:error", method=name, error=str(error))
+            self._agent._cf_emit("rpc:error", method=name, error=str(error))
             send_if_open(connection, _refusal(call_id, _message(error)))
         return True
 
@@ -155,7 +155,7 @@ class Rpc:
                 await call(method, stream, *args)
         except Exception as error:
             console.error("Error in streaming method:", said(error))
-            self._agent._emit("rpc:error", method=method.__name__, error=str(error))
+            self._agent._cf_emit("rpc:error", method=method.__name__, error=str(error))
             stream.error(_message(error))
 
 

@@ -45,24 +45,20 @@ class ConnectionContext:
 class Connection:
     """A client's connection. Equal ones are the same socket, whatever life of the agent made them."""
 
-    __slots__ = ("_attached", "_ws")
+    __slots__ = ("_accepted", "_attached", "_ws")
 
-    def __init__(self, ws: Any, attached: dict[str, Any] | None = None) -> None:
+    def __init__(self, ws: Any, attached: dict[str, Any], *, accepted: bool = True) -> None:
         self._ws = ws
-        #: What will be attached once the socket is accepted; None: it is attached.
+        #: What is attached to the socket, or will be once it is accepted: one dict for all connections of a socket.
         self._attached = attached
-
-    def _attachment(self) -> dict[str, Any]:
-        if self._attached is not None:
-            return self._attached
-        attached: dict[str, Any] = self._ws.deserializeAttachment().to_py()
-        return attached
+        self._accepted = accepted
 
     def _attach(self, changed: dict[str, Any]) -> None:
-        attachment = {**self._attachment(), **changed}
-        if self._attached is not None:
-            self._attached = attachment
-            return
+        if self._accepted:
+            self._serialize({**self._attached, **changed})
+        self._attached.update(changed)
+
+    def _serialize(self, attachment: dict[str, Any]) -> None:
         try:
             self._ws.serializeAttachment(to_js(attachment))
         except JsException as error:
@@ -77,23 +73,23 @@ class Connection:
     @property
     def id(self) -> str:
         """The client's `_pk`, or an id made for it."""
-        return str(self._attachment()["__pk"]["id"])
+        return str(self._attached["__pk"]["id"])
 
     @property
     def uri(self) -> str | None:
         """The URL that it was opened with."""
-        uri: str | None = self._attachment()["__pk"].get("uri")
+        uri: str | None = self._attached["__pk"].get("uri")
         return uri
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags under which it was accepted; the id is the first."""
-        return tuple(self._attachment()["__pk"].get("tags") or ())
+        return tuple(self._attached["__pk"].get("tags") or ())
 
     @property
     def state(self) -> Any:
         """Its own state; None until one is set."""
-        return self._attachment().get("__user")
+        return self._attached.get("__user")
 
     def set_state(self, state: Any) -> Any:
         """Replace its state, by a value or by a function of the present one; returns the new one.
@@ -120,7 +116,7 @@ class Connection:
         return not self._flags().get("no_protocol")
 
     def _flags(self) -> dict[str, bool]:
-        flags: dict[str, bool] = self._attachment().get("__flags") or {}
+        flags: dict[str, bool] = self._attached.get("__flags") or {}
         return flags
 
     def _set_flag(self, name: str, value: bool) -> None:
@@ -155,16 +151,6 @@ class Connection:
         return f"<connection {self.id}>"
 
 
-def connection_of(ws: Any) -> Connection | None:
-    """The connection of an accepted socket; None for one that the application accepted by itself."""
-    attached = ws.deserializeAttachment()
-    if attached is jsnull or not hasattr(attached, "to_py"):
-        return None
-    value = attached.to_py()
-    meta = value.get("__pk") if isinstance(value, dict) else None
-    return Connection(ws) if isinstance(meta, dict) and isinstance(meta.get("id"), str) else None
-
-
 def checked_tags(connection_id: str, tags: Iterable[Any]) -> list[str]:
     """The id, then the others. Raises TypeError, ValueError for what cannot be a tag."""
     if isinstance(tags, str):
@@ -189,6 +175,20 @@ class Connections:
         self._agent = agent
         #: Ids of those that are being told the state: a first read of it must not tell them twice.
         self._connecting: list[str] = []
+        #: What is attached to the sockets that this life has met, by the numbers of their proxies.
+        self._attached: dict[int, dict[str, Any]] = {}
+
+    def _of(self, ws: Any) -> Connection | None:
+        """The connection of an accepted socket; None for one that the application accepted by itself."""
+        known = self._attached.get(ws.js_id)
+        if known is None:
+            kept = ws.deserializeAttachment()
+            value: Any = kept.to_py() if kept is not jsnull and hasattr(kept, "to_py") else None
+            meta = value.get("__pk") if isinstance(value, dict) else None
+            if not isinstance(meta, dict) or not isinstance(meta.get("id"), str):
+                return None
+            known = self._attached[ws.js_id] = dict(value)
+        return Connection(ws, known)
 
     # -- finding
 
@@ -197,7 +197,7 @@ class Connections:
         ctx = self._agent.ctx
         for ws in list(ctx.getWebSockets() if tag is None else ctx.getWebSockets(tag)):
             if ws.readyState == _OPEN:
-                connection = connection_of(ws)
+                connection = self._of(ws)
                 if connection is not None:
                     yield connection
 
@@ -234,14 +234,15 @@ class Connections:
         client, server = WebSocketPair.new().object_values()
         asked = parse_qs(urlsplit(request.url).query).get("_pk")
         meta = {"id": asked[0] if asked else new_id(), "tags": [], "uri": request.url}
-        connection = Connection(server, {"__pk": meta, "__user": None})
+        connection = Connection(server, {"__pk": meta, "__user": None}, accepted=False)
         context = ConnectionContext(request)
         with acting(agent, connection, request):
             given = await call(agent.get_connection_tags, connection, context)
             tags = checked_tags(connection.id, given)
             agent.ctx.acceptWebSocket(server, to_js(tags))
-            attached, connection._attached = connection._attachment(), None
-            server.serializeAttachment(to_js({**attached, "__pk": {**meta, "tags": tags}}))
+            connection._accepted = True
+            connection._attach({"__pk": {**meta, "tags": tags}})
+            self._attached[server.js_id] = connection._attached
             await self._connect(connection, context)
         return Response(None, status=101, web_socket=client)
 
@@ -253,7 +254,7 @@ class Connections:
             self._send_connect_frames(connection)
         else:
             connection._set_flag("no_protocol", True)
-        agent._emit("connect", connectionId=connection.id)
+        agent._cf_emit("connect", connectionId=connection.id)
         try:
             await call(agent.on_connect, connection, context)
         except Exception as error:
@@ -264,19 +265,19 @@ class Connections:
         agent = self._agent
         self._connecting.append(connection.id)
         try:
-            has_state = agent._state.has()
+            has_state = agent._cf_state.has()
         finally:
             self._connecting.remove(connection.id)
         if agent.options.send_identity_on_connect:
             identity = {"type": "cf_agent_identity", "name": agent.name, "agent": kebab_case(type(agent).__name__)}
             _send(connection, to_json(identity | ({"stateFollows": True} if has_state else {}), "the identity"))
         if has_state:
-            _send(connection, to_json({"type": "cf_agent_state", "state": agent._state.get()}, "the state"))
+            _send(connection, to_json({"type": "cf_agent_state", "state": agent._cf_state.get()}, "the state"))
         _send(connection, _MCP)
 
     async def message(self, ws: Any, message: Any) -> None:
         """A frame has come: the state's and RPC's own are answered here, the others are for `on_message`."""
-        connection, agent = connection_of(ws), self._agent
+        connection, agent = self._of(ws), self._agent
         if connection is None:
             return
         if not isinstance(message, str):
@@ -287,7 +288,7 @@ class Connections:
                 if frame.get("type") == "cf_agent_state" and "state" in frame:
                     self._state_frame(connection, frame["state"])
                     return
-                if await agent._rpc.answer(connection, frame):
+                if await agent._cf_rpc.answer(connection, frame):
                     return
             try:
                 await call(agent.on_message, connection, message)
@@ -299,7 +300,7 @@ class Connections:
         refused = "Connection is readonly"
         if not connection.readonly:
             try:
-                self._agent._state.set(value, connection)
+                self._agent._cf_state.set(value, connection)
                 return
             except Exception as error:
                 console.error("[WebSockets] State update rejected:", said(error))
@@ -308,12 +309,13 @@ class Connections:
 
     async def closed(self, ws: Any, code: int, reason: str, was_clean: bool) -> None:
         """A client has closed: tell the agent, and close this end too."""
-        connection, agent = connection_of(ws), self._agent
+        connection, agent = self._of(ws), self._agent
         if connection is None:
             return
+        self._attached.pop(ws.js_id, None)
         try:
             with acting(agent, connection):
-                agent._emit("disconnect", connectionId=connection.id, code=code, reason=reason)
+                agent._cf_emit("disconnect", connectionId=connection.id, code=code, reason=reason)
                 await call(agent.on_close, connection, code, reason, was_clean)
         except Exception:
             _close_too(ws, code, reason)
@@ -324,7 +326,7 @@ class Connections:
         """A socket has failed; what only says that the other end is gone, while it closes, is no news."""
         if ws.readyState in (_CLOSING, _CLOSED) and is_teardown(error):
             return
-        connection = connection_of(ws)
+        connection = self._of(ws)
         if connection is not None:
             with acting(self._agent, connection):
                 await call(self._agent.on_error, connection, error)

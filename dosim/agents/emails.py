@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from dosim.agents.calling import call
@@ -131,7 +132,7 @@ async def route_agent_email(
     async def reply(from_: str, to: str, raw: str) -> None:
         await message.reply(import_from_javascript("cloudflare:email").EmailMessage.new(from_, to, raw))
 
-    await agent._on_email(wire, get_raw, set_reject, forward, reply)
+    await agent._cf_on_email(wire, get_raw, set_reject, forward, reply)
 
 
 async def _read(stream: Any) -> bytes:
@@ -275,13 +276,13 @@ async def reply_to(
     subject: str | None,
     content_type: str,
     headers: dict[str, str],
-    secret: str | None,
+    secret: str | EllipsisType | None,
 ) -> None:
     """Write a reply and send it."""
     from email.message import EmailMessage as MimeMessage
     from email.utils import formataddr
 
-    if email.secure_routed and secret == "":
+    if email.secure_routed and secret is ...:
         raise ValueError(
             "This email was routed via create_secure_reply_email_resolver. You must pass a secret to reply_to_email()"
             " to sign replies, or pass explicit None to opt-out (not recommended)."
@@ -295,7 +296,8 @@ async def reply_to(
     if "message-id" in email.headers:
         mime["In-Reply-To"] = email.headers["message-id"]
     mime["Message-ID"] = f"<{agent_id}@{email.from_.partition('@')[2]}>"
-    signed = sign_agent_headers(secret, name, agent_id) if secret else {"X-Agent-Name": name, "X-Agent-ID": agent_id}
+    plain = {"X-Agent-Name": name, "X-Agent-ID": agent_id}
+    signed = sign_agent_headers(secret, name, agent_id) if isinstance(secret, str) else plain
     for header, value in {**signed, **headers}.items():
         mime[header] = value
     kind, _, subtype = content_type.partition("/")
@@ -303,4 +305,4 @@ async def reply_to(
         raise ValueError(f"content_type={content_type!r}: a reply is text, such as 'text/plain' or 'text/html'.")
     mime.set_content(body, subtype=subtype)
     await email.reply(from_=email.to, to=email.from_, raw=mime.as_string())
-    agent._emit("email:reply", **{"from": email.to, "to": email.from_, "subject": mime["Subject"]})
+    agent._cf_emit("email:reply", **{"from": email.to, "to": email.from_, "subject": mime["Subject"]})

@@ -106,14 +106,14 @@ class Lifecycle:
     async def _begin(self) -> None:
         """Tables, fibers that were cut off, the application's `on_start`."""
         agent = self._agent
-        await agent._state.on_start()
+        await agent._cf_state.on_start()
         try:
-            agent._connections.send_servers()
-            await agent._staying.recover()
+            agent._cf_connections.send_servers()
+            await agent._cf_staying.recover()
             await call(agent.on_start, self._props)
-            await agent._staying.sync()
+            await agent._cf_staying.sync()
         except Exception as error:
-            await agent._tell(None, error)
+            await agent._cf_tell(None, error)
             raise
 
     # -- requests
@@ -129,7 +129,7 @@ class Lifecycle:
                 request = Request(request, headers=[list(pair) for pair in headers])
             await self.start(decoded(sent) if sent is not None else None)
             if upgrade:
-                return await agent._connections.upgrade(request)
+                return await agent._cf_connections.upgrade(request)
             with acting(agent, request=request):
                 return await self._answer(request)
         except Exception as error:
@@ -179,8 +179,8 @@ class Lifecycle:
             return
         with acting(agent):
             await call(agent.on_alarm)
-            await agent._staying.recover()
-            await agent._staying.sync()
+            await agent._cf_staying.recover()
+            await agent._cf_staying.sync()
         await self.rearm()
 
     async def _run_due(self) -> None:
@@ -205,7 +205,7 @@ class Lifecycle:
 
     async def _run(self, job: Job) -> None:
         """One job, with its retries; what it returns is when it is due again, None for never."""
-        owner = self._agent._owners.get(job.capability)
+        owner = self._agent._cf_owners.get(job.capability)
         if owner is None:
             console.error(f"No handler for job {job.id} of {job.capability!r}; dropping it")
             self._jobs.delete(job.id)

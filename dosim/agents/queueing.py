@@ -41,14 +41,14 @@ class Queue:
 
     def __init__(self, agent: Agent[Any]) -> None:
         self._agent = agent
-        self._jobs = agent._jobs
+        self._jobs = agent._cf_jobs
         self._last_ms: int | None = None
 
     # -- putting in
 
     async def push(self, callback: Any, payload: Any, retry: RetryOptions | None, item_id: str | None) -> str:
-        if self._agent._lifecycle.status != "started":
-            await self._agent._lifecycle.start()
+        if self._agent._cf_lifecycle.status != "started":
+            await self._agent._cf_lifecycle.start()
         name = method_name(self._agent, callback, "queue()")
         if item_id is not None and (not isinstance(item_id, str) or not item_id.strip()):
             raise ValueError(f"queue(id={item_id!r}): an item's id is a text that is not empty.")
@@ -62,8 +62,8 @@ class Queue:
             id=item_id,
             retry=checked(retry) or self._agent.options.retry,
         )
-        await self._agent._lifecycle.rearm()
-        self._agent._emit("queue:create", callback=name, id=job.id)
+        await self._agent._cf_lifecycle.rearm()
+        self._agent._cf_emit("queue:create", callback=name, id=job.id)
         return job.id
 
     def _next_ms(self) -> int:
@@ -76,27 +76,27 @@ class Queue:
     # -- taking out
 
     async def cancel(self, item_id: str) -> bool:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         gone = self._jobs.cancel(CAPABILITY, item_id)
         if gone:
-            await self._agent._lifecycle.rearm()
+            await self._agent._cf_lifecycle.rearm()
         return gone
 
     async def cancel_all(self, callback: Any = None) -> int:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         name = None if callback is None else _name(callback)
         gone = sum(self._jobs.cancel(CAPABILITY, job.id) for job in self._jobs.of(CAPABILITY) if name in (None, job.fn))
         if gone:
-            await self._agent._lifecycle.rearm()
+            await self._agent._cf_lifecycle.rearm()
         return gone
 
     async def get(self, item_id: str) -> QueueItem | None:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         job = self._jobs.get(CAPABILITY, item_id)
         return _item(job) if job is not None else None
 
     async def list(self, callback: Any = None) -> list[QueueItem]:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         name = None if callback is None else _name(callback)
         return [_item(job) for job in self._jobs.of(CAPABILITY) if name in (None, job.fn)]
 
@@ -106,7 +106,7 @@ class Queue:
         """Run an item; it is never due again."""
         if attempt > 1:
             most = (job.retry or RetryOptions()).max_attempts
-            self._agent._emit("queue:retry", callback=job.fn, id=job.id, attempt=attempt, maxAttempts=most)
+            self._agent._cf_emit("queue:retry", callback=job.fn, id=job.id, attempt=attempt, maxAttempts=most)
         callback = find_method(self._agent, job.fn)
         if callback is None:
             console.error(f"callback {job.fn} not found")
@@ -119,8 +119,8 @@ class Queue:
         """The last attempt has failed: the item is dropped."""
         attempts = (job.retry or RetryOptions()).max_attempts
         console.error(f'queue callback "{job.fn}" failed after {attempts} attempts', said(error))
-        self._agent._emit("queue:error", callback=job.fn, id=job.id, error=str(error), attempts=attempts)
-        await self._agent._tell(None, error)
+        self._agent._cf_emit("queue:error", callback=job.fn, id=job.id, error=str(error), attempts=attempts)
+        await self._agent._cf_tell(None, error)
         return None
 
 

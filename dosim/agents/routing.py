@@ -137,7 +137,7 @@ async def get_agent_by_name(
     if not isinstance(name, str) or not name:
         raise TypeError(f"get_agent_by_name(namespace, name): the name is a text that is not empty, not {name!r}.")
     stub = _stub(namespace, name, jurisdiction, location_hint)
-    await _reached(lambda: stub._ensure_initialized(props), routing_retry)
+    await _reached(lambda: stub._cf_ensure_initialized(props), routing_retry)
     return stub
 
 

@@ -62,7 +62,7 @@ class Schedules:
 
     def __init__(self, agent: Agent[Any]) -> None:
         self._agent = agent
-        self._jobs = agent._jobs
+        self._jobs = agent._cf_jobs
         self._warned: set[str] = set()
 
     # -- making
@@ -70,7 +70,7 @@ class Schedules:
     async def at(
         self, when: Any, callback: Any, payload: Any, retry: RetryOptions | None, idempotent: bool | None
     ) -> Schedule:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         name = method_name(self._agent, callback, "schedule()")
         timing = _timing(when, Date.now())
         self._warn_on_start(timing["type"], name, idempotent)
@@ -79,7 +79,7 @@ class Schedules:
     async def every(
         self, interval: Any, callback: Any, payload: Any, retry: RetryOptions | None, idempotent: bool | None
     ) -> Schedule:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         name = method_name(self._agent, callback, "schedule_every()")
         seconds = to_seconds(interval, "interval")
         if seconds <= 0:
@@ -97,7 +97,7 @@ class Schedules:
         if wanted:
             for job in self._of():
                 if _is_same(job, timing, name, text):
-                    await self._agent._lifecycle.rearm()
+                    await self._agent._cf_lifecycle.rearm()
                     return _schedule(job)
         time_s = timing.pop("time_s")
         stored = {"payload": payload, **({"retry": retry.stored()} if retry is not None else {}), **timing}
@@ -110,13 +110,13 @@ class Schedules:
             singleflight=timing["type"] == "interval",
             hung_s=to_seconds(self._agent.options.hung_schedule_timeout, "hung_schedule_timeout"),
         )
-        await self._agent._lifecycle.rearm()
-        self._agent._emit("schedule:create", callback=name, id=job.id)
+        await self._agent._cf_lifecycle.rearm()
+        self._agent._cf_emit("schedule:create", callback=name, id=job.id)
         return _schedule(job)
 
     def _warn_on_start(self, kind: str, name: str, idempotent: bool | None) -> None:
         """A one-shot made in `on_start` is made anew in every life of the agent."""
-        if self._agent._lifecycle.status != "starting" or idempotent is not None or kind in _RECURRING:
+        if self._agent._cf_lifecycle.status != "starting" or idempotent is not None or kind in _RECURRING:
             return
         if name not in self._warned:
             self._warned.add(name)
@@ -132,7 +132,7 @@ class Schedules:
         return [job for job in self._jobs.of(CAPABILITY) if isinstance(job.payload, dict) and "type" in job.payload]
 
     async def get(self, schedule_id: str) -> Schedule | None:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         job = self._jobs.get(CAPABILITY, schedule_id)
         return _schedule(job) if job is not None else None
 
@@ -145,7 +145,7 @@ class Schedules:
     ) -> list[Schedule]:
         if type is not None and type not in _TYPES:
             raise ValueError(f"type={type!r}: a schedule is {', '.join(_TYPES)}.")
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         first = None if start is None else _time_ms(start) // 1000
         last = None if end is None else _time_ms(end) // 1000
         return [
@@ -158,13 +158,13 @@ class Schedules:
         ]
 
     async def cancel(self, schedule_id: str) -> bool:
-        await self._agent._lifecycle.start()
+        await self._agent._cf_lifecycle.start()
         job = self._jobs.get(CAPABILITY, schedule_id)
         if job is None:
             return False
         self._jobs.cancel(CAPABILITY, schedule_id)
-        await self._agent._lifecycle.rearm()
-        self._agent._emit("schedule:cancel", callback=job.fn, id=schedule_id)
+        await self._agent._cf_lifecycle.rearm()
+        self._agent._cf_emit("schedule:cancel", callback=job.fn, id=schedule_id)
         return True
 
     # -- running
@@ -172,10 +172,10 @@ class Schedules:
     async def run_job(self, job: Job, attempt: int) -> int | None:
         """Run one that is due; when it is due again."""
         if attempt == 1:
-            self._agent._emit("schedule:execute", callback=job.fn, id=job.id)
+            self._agent._cf_emit("schedule:execute", callback=job.fn, id=job.id)
         else:
             most = (job.retry or RetryOptions()).max_attempts
-            self._agent._emit("schedule:retry", callback=job.fn, id=job.id, attempt=attempt, maxAttempts=most)
+            self._agent._cf_emit("schedule:retry", callback=job.fn, id=job.id, attempt=attempt, maxAttempts=most)
         callback: Callable[..., Any] | None = find_method(self._agent, job.fn)
         if callback is None:
             console.error(f"callback {job.fn} not found")
@@ -188,8 +188,8 @@ class Schedules:
         """The last attempt has failed: a one-shot is dropped, a recurring one goes on."""
         attempts = (job.retry or RetryOptions()).max_attempts
         console.error(f'error executing callback "{job.fn}" after {attempts} attempts', said(error))
-        self._agent._emit("schedule:error", callback=job.fn, id=job.id, error=str(error), attempts=attempts)
-        await self._agent._tell(None, error)
+        self._agent._cf_emit("schedule:error", callback=job.fn, id=job.id, error=str(error), attempts=attempts)
+        await self._agent._cf_tell(None, error)
         return _again_ms(job)
 
 

@@ -76,7 +76,7 @@ class State:
 
     def set(self, value: Any, source: Any) -> None:
         """Check, keep, broadcast, tell. Raises what the check raises, TypeError for what is no JSON, SqlError."""
-        self._agent._check_change(value, source)
+        self._agent._cf_check_change(value, source)
         self._ensure_table()
         text = to_json(value, "the state")
         try:
@@ -90,4 +90,4 @@ class State:
                 " holds 2 MB at most: keep what grows in a table of your own, with self.sql(...).",
             ) from error
         self._value = value
-        self._agent._state_changed(value, source)
+        self._agent._cf_state_changed(value, source)

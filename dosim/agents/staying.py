@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CAPABILITY = "host"
 _KEEP_ALIVE = "cf:keep-alive"
 _HOUSEKEEPING = "cf:housekeeping"
-#: A fiber's recovery that keeps failing is tried again after a time that doubles up to this.
+#: A recovery that keeps failing is tried again after a time that doubles, while the agent is in memory, up to this.
 _MOST_BACKOFF_MS = 5 * 60_000
 
 _TABLE = """CREATE TABLE IF NOT EXISTS cf_agents_runs (
@@ -101,7 +101,7 @@ class Staying:
 
     def __init__(self, agent: Agent[Any]) -> None:
         self._agent = agent
-        self._jobs = agent._jobs
+        self._jobs = agent._cf_jobs
         self._holds = 0
         #: The fibers of this life.
         self._running: set[str] = set()
@@ -128,7 +128,7 @@ class Staying:
 
     async def sync(self) -> None:
         """Have the jobs that this needs, and no others."""
-        lifecycle = self._agent._lifecycle
+        lifecycle = self._agent._cf_lifecycle
         if lifecycle.ended:
             return
         now_ms = Date.now()
@@ -178,7 +178,7 @@ class Staying:
 
         context = FiberContext(fiber_id, keep)
         self._running.add(fiber_id)
-        agent._emit("fiber:run:started", fiberId=fiber_id, fiberName=name)
+        agent._cf_emit("fiber:run:started", fiberId=fiber_id, fiberName=name)
         hold = None
         token = _fiber.set(context)
         try:
@@ -187,34 +187,33 @@ class Staying:
         except (Exception, asyncio.CancelledError) as error:  # not what ends this life of the agent
             _fiber.reset(token)
             self._over(context, hold)
-            agent._emit("fiber:run:failed", fiberId=fiber_id, fiberName=name, error=str(error))
+            agent._cf_emit("fiber:run:failed", fiberId=fiber_id, fiberName=name, error=str(error))
             raise
         _fiber.reset(token)
         self._over(context, hold)
-        agent._emit("fiber:run:completed", fiberId=fiber_id, fiberName=name)
+        agent._cf_emit("fiber:run:completed", fiberId=fiber_id, fiberName=name)
         return result
 
     def _over(self, fiber: FiberContext, hold: KeepAlive | None) -> None:
         """A fiber has ended, one way or the other, in this life."""
         self._running.discard(fiber.id)
-        if not self._agent._lifecycle.ended:
+        if not self._agent._cf_lifecycle.ended:
             self._agent.sql("DELETE FROM cf_agents_runs WHERE id = ?", fiber.id)
             if hold is not None:
                 hold.dispose()
 
     async def recover(self) -> None:
         """Tell the agent of fibers that were cut off; what its hook refuses stays for later, for a day."""
-        if self._recovering or self._agent._lifecycle.ended:
+        if self._recovering or self._agent._cf_lifecycle.ended:
             return
+        rows, progress = self._cut_off(), False
         self._recovering = True
-        progress = False
         try:
-            for row in self._cut_off():
+            for row in rows:
                 progress |= await self._recover(row)
         finally:
             self._recovering = False
-        waiting = not progress and bool(self._cut_off())
-        self._scans_in_vain = self._scans_in_vain + 1 if waiting else 0
+        self._scans_in_vain = self._scans_in_vain + 1 if rows and not progress else 0
 
     def _cut_off(self) -> list[dict[str, Any]]:
         rows = self._agent.sql("SELECT id, name, snapshot, created_at FROM cf_agents_runs ORDER BY created_at, id")
@@ -229,12 +228,12 @@ class Staying:
             snapshot=parse_json(row["snapshot"]),
             created_at=moment(row["created_at"]),
         )
-        agent._emit("fiber:run:interrupted", fiberId=context.id, fiberName=context.name)
+        agent._cf_emit("fiber:run:interrupted", fiberId=context.id, fiberName=context.name)
         try:
             await call(agent.on_fiber_recovered, context)
         except Exception as error:
             console.error(f'[Agent] Fiber recovery failed for "{context.name}" ({context.id}):', said(error))
-            agent._emit("fiber:recovery:failed", fiberId=context.id, fiberName=context.name, error=str(error))
+            agent._cf_emit("fiber:recovery:failed", fiberId=context.id, fiberName=context.name, error=str(error))
             most_s = agent.options.fiber_recovery_max_age
             old = most_s is not None and Date.now() - row["created_at"] > 1000 * to_seconds(most_s, "max_age")
             if not old:

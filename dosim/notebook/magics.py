@@ -1,8 +1,8 @@
 """`%load_ext dosim`: the platform's imports in cells, and `%%scenario`. Everything else is a function.
 
 With it a cell imports as a Worker does: `from workers import DurableObject`, `from js import URL`,
-`from pyodide.ffi import to_js`. In a browser, where `js` and `pyodide` are the page's own, those two stay so: take
-dosim's from `dosim.workers.js` and `dosim.workers.ffi` there.
+`from pyodide.ffi import to_js`, and `from agents import Agent`. In a browser, where `js` and `pyodide` are the page's
+own, those two stay so: take dosim's from `dosim.workers.js` and `dosim.workers.ffi` there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
+from dosim.agents import Agent
 from dosim.simulation import Simulation
 from dosim.simulation.loading import shims
 from dosim.workers import DurableObject, WorkerEntrypoint
@@ -133,7 +134,7 @@ def _simulation(made: list[object], options: argparse.Namespace) -> Simulation:
     """A simulation of the classes among these. Raises UsageError: no class, several Workers, a wrong option."""
     from IPython.core.error import UsageError
 
-    classes = [cls for cls in made if isinstance(cls, type) and cls not in (DurableObject, WorkerEntrypoint)]
+    classes = [cls for cls in made if isinstance(cls, type) and cls not in (DurableObject, WorkerEntrypoint, Agent)]
     objects = {binding_name(cls): cls for cls in classes if issubclass(cls, DurableObject)}
     workers = {cls.__name__: cls for cls in classes if issubclass(cls, WorkerEntrypoint)}
     if not objects and not workers:

@@ -27,7 +27,7 @@ class LoadError(ProjectError):
 
 
 def shims() -> dict[str, ModuleType]:
-    """The platform's modules by the names that a project imports."""
+    """The platform's modules by the names that a project imports, and the Agents SDK as `agents`."""
     from dosim import agents, workers
     from dosim.workers import asgi, ffi, gateway, js, pyodide_http, rpc, wsgi
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ERROR_CHARACTERS = 1_500
 #: Characters of a line of prose: about two lanes.
-_WIDTH = 104
+_WIDTH = 98
 #: Lanes stay side by side: what is too wide for a page scrolls.
 _UNFOLDED = "white-space: pre; overflow-x: auto"
 

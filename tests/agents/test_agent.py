@@ -272,3 +272,27 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
     assert digest(1) == digest(1)
     assert digest(1) != digest(2)
+
+
+class Named(Agent):
+    """Has attributes of its own under the names that one would give them."""
+
+    def __init__(self, ctx, env):
+        super().__init__(ctx, env)
+        self._state = self._queue = self._connections = self._jobs = self._name = "mine"
+
+    def _emit(self):
+        return "mine too"
+
+    async def works(self):
+        self.set_state({"n": 1})
+        await self.queue(self.works)
+        return [self._state, self._emit(), self.state, len(await self.queue_items())]
+
+
+def test_the_sdks_own_attributes_are_out_of_the_way() -> None:
+    """They begin with `_cf_`: a class may call its own as it likes."""
+    sim = world(Named)
+
+    assert ["mine", "mine too", {"n": 1}, 1] == list(sim.run(room(sim).works()))
+    assert [] == [name for name in dir(Agent) if name.startswith("_") and not name.startswith(("__", "_cf_", "_is_"))]

@@ -106,7 +106,7 @@ def test_a_method_that_returns_nothing_is_answered_without_a_result() -> None:
         ("absent", "Method absent does not exist"),
         ("on_start", "Method on_start is not callable"),
         ("destroy", "Method destroy is not callable"),
-        ("_ensure_initialized", "Method _ensure_initialized is not callable"),
+        ("_cf_ensure_initialized", "Method _cf_ensure_initialized is not callable"),
         ("options", "Method options does not exist"),
     ],
 )

@@ -46,6 +46,8 @@ class Support(Agent):
         elif subject == "twice":
             for _ in range(2):
                 await self.reply_to_email(email, from_name="Support", body="again", secret=None)
+        elif subject == "empty":
+            await self.reply_to_email(email, from_name="Support", body="unsigned", secret="")
         elif subject != "keep":
             await self.reply_to_email(email, from_name="Support", body="thanks")
 
@@ -127,11 +129,12 @@ def test_an_agent_rejects_and_forwards() -> None:
 
 
 def test_what_fails_is_the_senders_to_try_again() -> None:
-    """The error of `on_email`, after `on_error`, is the handler's; so is a second reply."""
+    """The error of `on_email`, after `on_error`, is the handler's; so are an empty secret and a second reply."""
     sim = world()
 
     assert "no e-mail today" in str(sent(sim, "support+ann@app.example", "fail").error)
     assert "Error on server: ValueError: no e-mail today" in logged(sim)
+    assert "secret is required for signing" in str(sent(sim, "support+ann@app.example", "empty").error)
     assert "already been replied to" in str(sent(sim, "support+ann@app.example", "twice").error)
 
 

@@ -301,7 +301,7 @@ class Caller(WorkerEntrypoint):
         path = "/" + request.url.rpartition("/")[2]
 
         class Stub:
-            async def _ensure_initialized(self, props):
+            async def _cf_ensure_initialized(self, props):
                 made.append(1)
                 if len(made) <= len(losses.get(path, [Lost()] * 9)):
                     raise losses.get(path, [Lost()] * 9)[len(made) - 1]

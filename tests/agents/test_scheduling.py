@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -99,6 +99,30 @@ def test_the_kinds_of_schedules() -> None:
         ["cron", "x", None, None, "30 * * * *", None, "2026-12-01T00:30:00+00:00"],
         ["interval", "x", None, 60, None, None, "2026-12-01T00:01:00+00:00"],
     ] == sim.run(story())
+
+
+class Python(Clock):
+    """Times and spans as Python has them."""
+
+    async def python_times(self):
+        naive = datetime(2026, 12, 1, 0, 2)  # noqa: DTZ001  # UTC, as everything in a Worker
+        tokyo = datetime(2026, 12, 1, 9, 3, tzinfo=timezone(timedelta(hours=9)))
+        made = [await self.schedule(when, self.tick) for when in (timedelta(minutes=1), naive, tokyo, 240.9)]
+        made.append(await self.schedule_every(timedelta(minutes=5), self.tick))
+        return [[s.type, s.time.isoformat()] for s in made]
+
+
+def test_times_and_spans_of_python() -> None:
+    """A timedelta is a delay; a datetime without a zone is UTC; one with another zone is the same moment."""
+    sim = world(Python)
+
+    assert [
+        ["delayed", "2026-12-01T00:01:00+00:00"],
+        ["scheduled", "2026-12-01T00:02:00+00:00"],
+        ["scheduled", "2026-12-01T00:03:00+00:00"],
+        ["delayed", "2026-12-01T00:04:00+00:00"],
+        ["interval", "2026-12-01T00:05:00+00:00"],
+    ] == [list(made) for made in sim.run(room(sim).python_times())]
 
 
 def test_each_runs_at_its_time() -> None:

@@ -151,6 +151,31 @@ def test_a_recovery_that_fails_is_tried_again() -> None:
     assert [] == list(sim.run(room(sim).fibers()))
 
 
+class Hopeless(Worker):
+    """Its recovery never succeeds."""
+
+    options = AgentOptions(fiber_recovery_max_age=600)
+
+    async def on_fiber_recovered(self, fiber):
+        self.note("recovering")
+        raise ValueError("never")
+
+
+def test_a_recovery_that_never_succeeds_is_given_up() -> None:
+    """After `fiber_recovery_max_age`, here ten minutes: no attempt comes later, and no alarm."""
+    sim = world(Hopeless)
+    sim.run(room(sim).begin(4))
+    sim.run(for_="2s")
+    sim.crash("a")
+    sim.run(for_="1h")
+    tried = len(diary(sim))
+    sim.run(for_="1h")
+
+    assert tried == len(diary(sim))
+    assert tried > 3
+    assert [[], None] == [list(sim.run(room(sim).fibers())), sim.run(room(sim).alarm_ms())]
+
+
 @pytest.mark.parametrize(("method", "lives"), [("plain", 2), ("held", 1)])
 def test_keep_alive_keeps_work_in_memory(method: str, lives: int) -> None:
     """Ten minutes of waiting, by the rules before 2026-10-01: held, it stays; otherwise it is evicted on the way."""

@@ -94,6 +94,32 @@ def test_a_scenario_runs_and_is_explained(shell: Any) -> None:
     assert {"n": 2} == shell.user_ns["sim"].objects["a"].storage
 
 
+AGENT = """
+from agents import Agent, route_agent_request
+from workers import Response, WorkerEntrypoint
+
+class ChatRoom(Agent):
+    async def on_request(self, request):
+        return Response(self.name)
+
+class Default(WorkerEntrypoint):
+    async def fetch(self, request):
+        return await route_agent_request(request, self.env)
+"""
+
+
+def test_a_scenario_of_agents(shell: Any) -> None:
+    """A cell imports `agents`; its own agents are bound, the class that they are made of is not."""
+    run(
+        shell,
+        f"%%scenario --no-picture\n{AGENT}\nanswer = sim.client('Oslo').fetch('https://a.example/agents/chat-room/a')",
+    )
+    names = shell.user_ns
+
+    assert "a" == names["sim"].run(names["answer"].result().text())
+    assert "<env: CHAT_ROOM>" == repr(names["sim"].env)
+
+
 def test_a_story_may_await(shell: Any) -> None:
     """Below the classes `await` works on calls; the names stay for the next cell."""
     shown = run(shell, f"%%scenario --no-picture --network none\n{OBJECT}answer = await sim.env.A.getByName('x').one()")

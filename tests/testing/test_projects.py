@@ -449,6 +449,7 @@ from workers import DurableObject
 
 class Shop(DurableObject):
     def helper(self):
+        self.ctx.storage.kv.put("helped", True)
         return 1
     async def sell(self, item, *, price):
         return self.helper()

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 from dosim.bindings.external import ExternalService
 from dosim.bindings.outside import OutsideSocket
-from dosim.kernel.chooser import Chooser, exploring
+from dosim.kernel.chooser import PLAIN, Chooser, Schedule, exploring
 from dosim.kernel.choosing import Endless
 from dosim.kernel.making import making
 from dosim.simulation import Simulation
@@ -31,6 +32,8 @@ _LONG_GAP: Final = "6s"
 EVICTION_S: Final = 150
 #: How long the world outside takes for an answer, microseconds.
 OUTSIDE_US: Final = 100_000
+#: Messages of a run that may be late, in a draw.
+_LATE_MESSAGES: Final = 80
 #: Events of one run, at most.
 MOST_EVENTS: Final = 30_000
 
@@ -55,6 +58,15 @@ class Way:
     remember: tuple[str, ...] | None = None
     #: The operations of the step that has several: together (None), or one after the other in this order, some or all.
     order: tuple[int, ...] | None = None
+    #: Not 0: the number of a draw of messages that take longer than they would.
+    late: int = 0
+
+    @property
+    def schedule(self) -> Schedule:
+        """The decisions of the draw."""
+        random = Random(f"late {self.late}")
+        choices = {("delay", number): random.choice((0, 0, 1, 2, 3, 4)) for number in range(1, _LATE_MESSAGES)}
+        return Schedule({decision: choice for decision, choice in choices.items() if choice and self.late})
 
     def on_day_of(self, other: Way) -> Way:
         """The same with the seed, the day and the pauses of another."""
@@ -120,10 +132,10 @@ async def _listen(socket: OutsideSocket) -> None:
 
 
 @contextmanager
-def aside(most_events: int = MOST_EVENTS) -> Iterator[None]:
-    """Run simulations that are no part of what is explored: decided plainly, and kept by nobody."""
+def aside(schedule: Schedule = PLAIN, most_events: int = MOST_EVENTS) -> Iterator[None]:
+    """Run a simulation that is no part of what is explored: decided by a schedule of its own, and kept by nobody."""
     choosers, watchers = exploring[:], making[:]
-    exploring[:], making[:] = [Chooser(most_events=most_events)], []
+    exploring[:], making[:] = [Chooser(schedule, most_events=most_events)], []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -192,7 +204,7 @@ class Driver:
         records = list(trace.raw)[since:] if trace.count > since else []
         posted = any(request.method != "GET" for request in self.outside.requests[asked:])
         wrote = posted or any(map(_changes, records)) or before != self._attributes()
-        calls = sum(raw[2] == "call" and _is_first_call(raw, records) for raw in records)
+        calls = sum(_is_first_call(raw, records) for raw in records)
         return outcomes.get(0, _NEVER), wrote, calls
 
     def settle(self) -> None:
@@ -297,7 +309,11 @@ _NEVER: Final = {"raised": f"no answer within {PATIENCE}"}
 
 
 def _is_first_call(raw: Any, records: Sequence[Any]) -> bool:
-    """Whether a call to an object was made by somebody outside or by a Worker's request, not by another object."""
+    """Whether somebody outside or a Worker's request has called an object, or sent to its socket."""
+    if raw[2] == "frame":
+        return str(raw[3]).startswith("worker")
+    if raw[2] != "call":
+        return False
     caller = int(str(raw[6][0]))
     if raw[6][1] not in ("fetch", "rpc") or "(" not in str(raw[6][2]):
         return False

@@ -5,7 +5,8 @@ operations are run in every order, and what was seen with them under way togethe
 differences are no mistakes, and are let pass:
 
 - an answer to an operation that changes nothing: it may look at work that is half done (a status, a progress);
-- an answer to a request for which the Worker asks objects several times: its parts were never promised to be one;
+- an answer to a request for which the Worker asks objects several times: its parts were never promised to be one; and
+  whatever comes of one that makes more than three calls;
 - an operation that refuses (an error raised on purpose, "busy", a status of 400 or more), and then has no effect;
 - one that failed because of a fault: its effect may have happened or not;
 - entries of a list that are all there, in an order of their own;
@@ -30,6 +31,10 @@ from dosim.trace.words import cut
 
 #: What may pass between two operations in an order: their own time, as good as none, and plenty.
 _GAPS: Final = (PLAIN_WAY.gap, "1ms", "20s")
+#: Calls that a Worker's request may make and still be looked at as one step (read, compute, write).
+_CALLS: Final = 3
+#: Draws of late messages.
+_LATE: Final = (1, 2, 3)
 _NONE: Final = frozenset[MaskPath]()
 
 
@@ -70,7 +75,7 @@ class Serial(Rule):
         if any(self._outcome(observed, _NONE) == self._outcome(run, _NONE) for run in self._orders(_GAPS[0])):
             return
         runs = self._all_orders()
-        if observed.disturbed or any(run.disturbed for run in runs):
+        if observed.disturbed or any(run.disturbed or self._is_script(run) for run in runs):
             return
         masks = self._masks()
         seen, loose = self._outcome(observed, masks), self._loose(runs)
@@ -87,6 +92,10 @@ class Serial(Rule):
             return  # the fault has hit those who look at what is left
         raise self._violated(observed)
 
+    def _is_script(self, run: Run) -> bool:
+        """Whether one of the requests is a whole sequence of calls, which nobody takes for one step."""
+        return any(count > _CALLS for (place, _), count in run.calls.items() if place == self._place)
+
     def _orders(self, gap: str, without: frozenset[int] = frozenset()) -> Iterator[Run]:
         """The operations one after the other, in every order, perhaps without some of them."""
         numbers = [number for number in range(len(self.program.steps[self._place])) if number not in without]
@@ -97,11 +106,14 @@ class Serial(Rule):
         return [run for gap in _GAPS for run in self._orders(gap)]
 
     def _masks(self) -> frozenset[MaskPath]:
-        """What varies from day to day, in the first order and in the last."""
+        """What varies from day to day, and with the messages' delays, in the first order and in the last."""
         numbers = tuple(range(len(self.program.steps[self._place])))
         ways = [replace(self._way, order=order) for order in (numbers, numbers[::-1])]
+        others = [
+            [way.on_day_of(other) for other in OTHER_WAYS] + [replace(way, late=n) for n in _LATE] for way in ways
+        ]
         return self._varying(
-            *([self._aside(way), *(self._aside(way.on_day_of(other)) for other in OTHER_WAYS)] for way in ways)
+            *([self._aside(way), *map(self._aside, more)] for way, more in zip(ways, others, strict=True))
         )
 
     def _loose(self, runs: list[Run]) -> frozenset[int]:

@@ -49,7 +49,7 @@ class Rule:
     def _aside(self, way: Way = PLAIN_WAY) -> Run:
         """Another run of the program, which is no part of what is explored."""
         if way not in self._known:
-            with aside():
+            with aside(way.schedule):
                 self._known[way] = run = drive(self.folder, self.program, way)
             del run.simulation
         return self._known[way]
