@@ -38,8 +38,8 @@ def run(*, seed: int | str = 0) -> Lesson:
         f"{DAYS} days of cron: {cron['daily']['made']} reports for {cron['daily']['expected']} working days,"
         f" {cron['monthly']['made']} for {cron['monthly']['expected']} months, {len(cron['missing'])} missing and"
         f" {len(cron['extra'])} twice; the agent left memory {cron['left_memory']} times. When Berlin changed its"
-        f" clocks they stayed at {_listed(cron['hours_utc'])} UTC, in Berlin {_listed(cron['hours_berlin'])}. The quarter"
-        f" used {cron['bill']['gb_s']:,.0f} GB-s; of a loop that waits for nine it is {loop['bill']['gb_s']:,.0f}."
+        f" clocks they stayed at {_listed(cron['hours_utc'])} UTC, in Berlin {_listed(cron['hours_berlin'])}. The"
+        f" quarter used {cron['bill']['gb_s']:,.0f} GB-s; a loop that waits for nine uses {loop['bill']['gb_s']:,.0f}."
     )
     assumed = (
         "the shop takes 2 s to answer. Berlin's clock is an hour ahead of UTC, two from the last Sunday of March on, as"
