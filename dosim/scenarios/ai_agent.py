@@ -223,7 +223,7 @@ def _shown(found: dict[str, dict[str, Any]], held: dict[str, dict[str, Any]]) ->
             "The chat of the naive loop was an attribute; nobody tells the client that it is gone, and its socket stays"
             f" open. The fiber's next life began with an alarm that keep_alive had set: the next part came"
             f" {_time(fiber['went_on_after_us'])} later, and one call of the model was made again. What is stashed"
-            " before it is sent is sent once."
+            " before it is sent is sent at most once."
         ),
         Paragraph(
             f"Evicted while it booked, the fiber asked the railway {booking['railway_asked']} times: the step was not"
