@@ -73,6 +73,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _lesson("double-email", "an alarm runs at least once, so what it does can happen twice"),
         _lesson("alarm-loop-bill", "an alarm that sets itself again, sixty preview deployments, no users, eight days"),
         _lesson("laptop-placement", "an object lives near to whoever touched it first, for ever"),
+        _lesson("job-queue", "an agent's queue: failures are retried, what is cut off runs twice, nothing is lost"),
+        _lesson("scheduled-reports", "cron for a quarter, through hibernation and a change of clocks: none missing"),
+        _lesson("ai-agent", "a model that calls tools, cut off in mid-stream: a loop in memory, and one in a fiber"),
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
     )
 }
