@@ -23,40 +23,23 @@ LINES: Final = 10
 MANY: Final = 1_000
 #: Room -> where it is found, and the file of its class.
 ROOMS: Final = {"agent": ("agents/chat-room", "agent_room.py"), "raw": ("raw", "raw_room.py")}
-#: Functions of the raw room -> the member of `agents` that takes their place.
+#: Functions of the raw room -> the member of `agents` in their place, and what that does.
 TAKEN_OVER: Final = {
-    "route_raw_request": "route_agent_request",
-    "__init__": "Agent.on_start",
-    "fetch": "Agent.on_request",
-    "upgrade": "Agent.on_connect",
-    "webSocketMessage": "Agent.on_message",
-    "webSocketClose": "Agent.on_close",
-    "get_state": "Agent.state",
-    "set_state": "Agent.set_state",
-    "state_frame": "Agent.set_state",
-    "state_of_a_client": "Agent.validate_state_change",
-    "open_sockets": "Agent.get_connections",
-    "broadcast": "Agent.broadcast",
-    "set_name": "Connection.set_state",
-    "name_of": "Connection.state",
-    "sql": "Agent.sql",
-}
-#: Member -> what it does that the room would do by itself.
-DOES: Final = {
-    "route_agent_request": "finds the room that a path names, among all classes bound",
-    "Agent.on_start": "called once for each life, before any event",
-    "Agent.on_request": "tells an HTTP request from an upgrade",
-    "Agent.on_connect": "accepts the socket so that it may hibernate, sends the state first",
-    "Agent.on_message": "called for what is no frame of the protocol",
-    "Agent.on_close": "closes the other end with the same code",
-    "Agent.state": "reads it from storage, or gives the initial one",
-    "Agent.set_state": "checks, keeps, sends to everybody, tells the agent",
-    "Agent.validate_state_change": "asked about each state that a client sends; the raw room takes any",
-    "Agent.get_connections": "the open ones, by tag if wanted",
-    "Agent.broadcast": "to all but those excluded",
-    "Connection.set_state": "into the socket's attachment",
-    "Connection.state": "out of it, after hibernation too",
-    "Agent.sql": "rows as dicts, an error that quotes the query",
+    "route_raw_request": ("route_agent_request", "finds what a path names, in all classes bound"),
+    "__init__": ("Agent.on_start", "called once for each life, before any event"),
+    "fetch": ("Agent.on_request", "called for HTTP; an upgrade goes elsewhere"),
+    "upgrade": ("Agent.on_connect", "called for a socket that may hibernate, after the state was sent"),
+    "webSocketMessage": ("Agent.on_message", "called for what is no frame of the protocol"),
+    "webSocketClose": ("Agent.on_close", "called, then the other end is closed too"),
+    "get_state": ("Agent.state", "from memory or storage, or the initial one"),
+    "set_state": ("Agent.set_state", "checks, keeps, sends to all, tells the agent"),
+    "state_frame": ("Agent.set_state", "writes the frame that clients know"),
+    "state_of_a_client": ("Agent.validate_state_change", "asked before a client's state is taken"),
+    "open_sockets": ("Agent.get_connections", "the open ones, by tag if wanted"),
+    "broadcast": ("Agent.broadcast", "to all but those excluded"),
+    "set_name": ("Connection.set_state", "into the socket's attachment"),
+    "name_of": ("Connection.state", "out of it, after hibernation too"),
+    "sql": ("Agent.sql", "rows as dicts, an error that quotes the query"),
 }
 
 
@@ -69,7 +52,7 @@ def run(*, seed: int | str = 0) -> Lesson:
     agent, raw = found.values()
     taken = taken_over()
     lines = {kind: code_lines(kind) for kind in ROOMS}
-    saved = sum(one["raw_lines"] for one in taken)
+    saved = sum(one["lines"] for one in taken)
     same = agent["frames"] == raw["frames"] and agent["history"] == raw["history"]
     silent = "hibernated" if {agent["state"], raw["state"]} == {"hibernated"} else "were in memory"
     claim = (
@@ -87,16 +70,15 @@ def run(*, seed: int | str = 0) -> Lesson:
 
 
 def taken_over() -> list[dict[str, Any]]:
-    """What the framework took over: each member, the raw functions that it replaces (first and last line)."""
-    lines = _source("raw").splitlines()
-    by_name = {function.name: function for function in _functions("raw")}
-    found: dict[str, dict[str, Any]] = {}
-    for name, member in TAKEN_OVER.items():
-        one = found.setdefault(member, {"member": member, "raw": {}, "raw_lines": 0, "does": DOES[member]})
-        function = by_name[name]
-        one["raw"][name] = [function.lineno, function.end_lineno]
-        one["raw_lines"] += sum(map(_is_code, lines[function.lineno - 1 : function.end_lineno]))
-    return list(found.values())
+    """What the framework took over: each such function of the raw room, its lines, and the member in its place."""
+    source, found = _source("raw").splitlines(), []
+    for function in _functions("raw"):
+        if function.name in TAKEN_OVER:
+            first, last = function.lineno, function.end_lineno or function.lineno
+            lines = sum(map(_is_code, source[first - 1 : last]))
+            member, does = TAKEN_OVER[function.name]
+            found.append({"raw": function.name, "span": [first, last], "lines": lines, "member": member, "does": does})
+    return found
 
 
 def raw_functions() -> list[str]:
@@ -202,11 +184,14 @@ def _waits_us(sim: Simulation, socket: ClientSocket) -> list[int]:
 
 def _shown(facts: dict[str, Any]) -> list[Block]:
     agent, raw = facts["rooms"].values()
-    lines, left = facts["lines"], ("in its place", "which")
-    taken = [(_spans(one["raw"]), one["raw_lines"], one["member"], one["does"]) for one in facts["taken_over"]]
+    lines, left = facts["lines"], ("in its place", "what that does")
+    taken = [
+        (f"{one['raw']} ({one['span'][0]}-{one['span'][1]})", one["lines"], one["member"], one["does"])
+        for one in facts["taken_over"]
+    ]
     return [
         Heading("what the framework took over, line by line"),
-        table(("raw function (lines)", "lines of code", *left), taken, left=left),
+        table(("raw function (lines)", "of code", *left), taken, left=left),
         Paragraph(
             f"The agent's file has {lines['agent']} lines of code, the raw room's {lines['raw']}. What is left is the"
             " room: what it keeps, what it says, whom it counts."
@@ -224,10 +209,6 @@ def _shown(facts: dict[str, Any]) -> list[Block]:
             "In both a frame waits in the output gate until the line is confirmed. The framework adds rows, not ways."
         ),
     ]
-
-
-def _spans(functions: dict[str, list[int]]) -> str:
-    return ", ".join(f"{name} ({first}-{last})" for name, (first, last) in functions.items())
 
 
 def _bill_rows(agent: dict[str, Any], raw: dict[str, Any]) -> list[tuple[object, ...]]:
