@@ -61,6 +61,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _lesson("should-i", "a number for each thing that people ask whether Durable Objects are for"),
         _lesson("slow-api", "ten requests that need five seconds of a service outside: blocked, awaited, queued"),
         _lesson("hibernating-chat", "a thousand people connected, an hour of silence, and what it costs"),
+        _lesson("agent-chat-room", "a room as an agent and without the framework: frames, lines, bills, latencies"),
         _lesson("threads", "a parent that keeps the index and a child for each thread, against one giant"),
         _lesson(
             "subscription", "an alarm renews it: payments that fail, a cancel, and a cron job over a table instead"

@@ -101,6 +101,25 @@ class Kept(DurableObject):
 print(verdict(Kept))
 """,
     ],
+    "14-agents": [
+        """
+class Frozen(Poll):
+    def validate_state_change(self, next_state, source):
+        raise ValueError("no")
+
+
+print(verdict(Frozen))
+""",
+        """
+class Deaf(Poll):
+    def validate_state_change(self, next_state, source):
+        if next_state != self.initial_state:
+            raise ValueError("no")
+
+
+print(verdict(Deaf))
+""",
+    ],
 }
 
 
