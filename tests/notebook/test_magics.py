@@ -37,6 +37,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # whoever runs the tests may stand in another environment
     InteractiveShell.clear_instance()
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # given back: the shell puts its own there
     shell = InteractiveShell.instance()
     shell.history_manager.enabled = False
     shell.captured = capture_output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,10 @@ import cronsim  # noqa: F401 (dosim's own, loaded when a cron is read: here befo
 import pytest
 
 from dosim.project import Isolate
+
+with suppress(ImportError):  # dask's, on older Pythons: it loads its parts when somebody asks for a package's metadata
+    import importlib_metadata._adapters
+    import importlib_metadata._text  # noqa: F401
 
 WriteProject = Callable[..., Path]
 
