@@ -123,7 +123,7 @@ def test_lessons_and_animals_are_counted():
     lessons = len(list((README.parent / "notebooks").glob("*.ipynb")))
     said = README.read_text("utf-8") + (README.parent / "CHANGELOG.md").read_text("utf-8")
 
-    assert (13, 1, 1) == (lessons, said.count("the first of thirteen"), said.count("thirteen notebooks"))
+    assert (14, 1, 1) == (lessons, said.count("the first of fourteen"), said.count("fourteen notebooks"))
     assert 2 == said.count(f"{len(animals())} small classes")
 
 
