@@ -74,6 +74,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _lesson("alarm-loop-bill", "an alarm that sets itself again, sixty preview deployments, no users, eight days"),
         _lesson("laptop-placement", "an object lives near to whoever touched it first, for ever"),
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
+        _lesson("dashboard", "an agent's state on every screen; who was away gets the present one, not the past"),
     )
 }
 
