@@ -75,6 +75,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _lesson("laptop-placement", "an object lives near to whoever touched it first, for ever"),
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
         _lesson("dashboard", "an agent's state on every screen; who was away gets the present one, not the past"),
+        _lesson("game-room", "players set the state, the agent refuses what is no move, and nobody else sees it"),
     )
 }
 

@@ -29,7 +29,7 @@ class Screen:
         self.url = f"wss://app.example/agents/{path}?{urlencode({'_pk': who, **query})}"
         #: Every connection that it had; the last one is the present one.
         self.sockets: list[ClientSocket] = []
-        #: What was heard when it last changed the state itself, and that state.
+        #: How many states had come when it last showed one of its own, and that one.
         self._own: tuple[int, Any] | None = None
         self._calls = 0
 
@@ -63,6 +63,10 @@ class Screen:
     def set_state(self, state: Any) -> None:
         """Change the agent's state, as the SDK's client does: it is sent, and shown before anybody has agreed."""
         self.socket.send(json.dumps({"type": "cf_agent_state", "state": state}))
+        self.show(state)
+
+    def show(self, state: Any) -> None:
+        """Show a state, until the next one comes."""
         self._own = (len(self.states()), state)
 
     def call(self, method: str, *args: Any) -> str:
