@@ -76,6 +76,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
         _lesson("dashboard", "an agent's state on every screen; who was away gets the present one, not the past"),
         _lesson("game-room", "players set the state, the agent refuses what is no move, and nobody else sees it"),
+        _lesson("shared-document", "ten people write in one text at once: the last one wins, or all of them do"),
     )
 }
 
