@@ -30,7 +30,8 @@ def run(*, seed: int | str = 0) -> Lesson:
     shop = sim.client(SHOP)
     screens = [Screen(sim, city, city, PATH) for city in VIEWERS]
     away = screens[-1]
-    sim.run(*[screen.connect() for screen in screens])
+    for screen in screens:
+        sim.run(screen.connect())
     sent_us = _orders(sim, shop, BEFORE)
     away.socket.vanish()
     sent_us += _orders(sim, shop, AWAY)
@@ -72,7 +73,8 @@ def _small(seed: int | str) -> World:
     """The same in small, so that it can be drawn: two screens, six orders, for three of which one screen is away."""
     sim = Simulation.from_project(project("dashboard"), seed=seed)
     shop, near, far = sim.client(SHOP), *(Screen(sim, city, city, PATH) for city in (VIEWERS[0], VIEWERS[-1]))
-    sim.run(near.connect(), far.connect())
+    sim.run(near.connect())
+    sim.run(far.connect())
     _orders(sim, shop, 2, "500ms")
     far.socket.vanish()
     _orders(sim, shop, 3, "500ms")
@@ -155,8 +157,8 @@ def _shown(facts: dict[str, Any]) -> list[Block]:
         table(columns, rows),
         Paragraph(
             "Each screen was sent one state on connecting, the others as orders came. The agent lives in"
-            f" {facts['lives_in']}. A push is the way of the order from {SHOP} to the agent, the wait in the output"
-            " gate until the new state is stored, and the way to the screen."
+            f" {facts['lives_in']}, near to the screen that was there first. A push is the way of the order from {SHOP}"
+            " to the agent, the wait in the output gate until the new state is stored, and the way to the screen."
         ),
         Heading("back again"),
         table(

@@ -15,6 +15,7 @@ from dosim.scenarios.blocks import Block, Heading, Paragraph
 from dosim.scenarios.lesson import Lesson, World, project, table
 from dosim.scenarios.screens import Screen
 from dosim.simulation import Simulation
+from dosim.trace.words import counted
 
 PEOPLE: Final = {
     "Ann": "Paris",
@@ -66,7 +67,8 @@ def run(*, seed: int | str = 0) -> Lesson:
     pasted, checked, merged = found.values()
     claim = (
         f"{len(PEOPLE)} people make {merged['edits']} edits at once. When the clients set the state,"
-        f" {pasted['lost']} are lost, and of the screens {pasted['screens_wrong']} shows another text than the agent's."
+        f" {pasted['lost']} are lost, and it leaves {counted(pasted['screens_wrong'], 'screen')} with another text than"
+        " the agent's."
         f" With a version that is checked {checked['lost'] or 'none'} is lost, {checked['refused']} calls are refused,"
         f" and the last letter is in after {checked['took_s']:.1f} s. With edits that the agent moves to their place"
         f" {merged['lost'] or 'none'} is lost and {merged['refused'] or 'none'} refused, in {merged['took_s']:.1f} s."
@@ -285,8 +287,8 @@ def _shown(facts: dict[str, Any]) -> list[Block]:
         Paragraph(
             "A crash while they write, and later every second connection is lost. Whoever has no answer connects again"
             f" and makes the same call: {trouble['sent_again']} did, {trouble['in_already']} of them for an edit that"
-            " was in already, whose answer was lost. The key that goes with an edit keeps it from coming in twice: the text"
-            f" is {'as it should be' if trouble['right'] else 'not as it should be'}."
+            " was in already, whose answer was lost. The key that goes with an edit keeps it from coming in twice: the"
+            f" text is {'as it should be' if trouble['right'] else 'not as it should be'}."
         ),
         Heading("an edit made offline"),
         Paragraph(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 
 import pytest
 
@@ -67,6 +68,32 @@ def test_an_edit_made_offline_comes_to_its_place(facts) -> None:
     assert len(WORDS) - 1 == off["place_then"] - off["place_edited"]
 
 
+#: Everything that can be done to "abc": a letter is set in at one of four places, or one of three is struck.
+CHANGES = [*((place, 0, True) for place in range(4)), *((place, 1, False) for place in range(3))]
+
+
+def test_every_two_edits_of_one_version_are_both_done() -> None:
+    """Whichever comes first: all that was set in is there, between the letters where it was meant to be."""
+    sim = Simulation.from_project(project("shared_document"), network=None, show_output=False)
+    client, texts, meant = sim.client(), {}, {}
+    for pair in product(CHANGES, CHANGES):
+        name = str(len(texts))
+        sim.run(client.fetch(f"https://app.example/agents/merged/{name}", method="POST", body="abc"))
+        for key, (place, struck, sets) in zip("XY", pair, strict=True):
+            sim.run(sim.env.Merged.getByName(name).edit(key, 0, place, struck, key if sets else ""))
+        texts[pair] = sim.run(sim.run(client.fetch(f"https://app.example/agents/merged/{name}")).json())["text"]
+        meant[pair] = "".join(_meant(pair, place) for place in range(4))
+
+    assert meant == texts
+
+
+def _meant(pair: tuple[tuple[int, int, bool], ...], place: int) -> str:
+    """What is to be at a place: what was set in there, in the order of coming, and the letter if it stays."""
+    new = "".join(key for key, (at, _, sets) in zip("XY", pair, strict=True) if sets and at == place)
+    stays = all(at != place for at, struck, _ in pair if struck)
+    return new + ("abc"[place : place + 1] if stays else "")
+
+
 def three_write(way: str) -> None:
     """Three write the same line by line, at once: what everybody sees in the end is what they have written."""
     people, words = ["Ann", "Ben", "Cem"], "hey"
@@ -109,7 +136,7 @@ def three_write_pasted() -> None:
 
 
 def test_moved_edits_converge_under_faults() -> None:
-    """Crashes, hibernations, late messages, wherever, and a lost connection: nothing is lost, nothing comes in twice."""
+    """Crashes, hibernations, late messages, wherever, and a lost connection: none is lost or in twice."""
     found = explore(three_write_moved, runs=150, faults=("evict", "crash"), strategy="random")
 
     found.check()
