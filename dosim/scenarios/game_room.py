@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dosim.scenarios.blocks import Block, Heading, Paragraph
 from dosim.scenarios.lesson import Lesson, World, project, table
-from dosim.scenarios.screens import Screen
+from dosim.scenarios.screens import Screen, talk
 from dosim.simulation import Simulation
 
 PATH: Final = "game-room/game"
@@ -34,7 +34,7 @@ def run(*, seed: int | str = 0) -> Lesson:
         "a player is who the connection's id says: a real game checks a token in `on_before_connect` of"
         " route_agent_request."
     )
-    world = World("in small: she is away for five seconds", small)
+    world = World("in small: she is away for five seconds", small, talk(small))
     return Lesson("game-room", claim, facts, _shown(facts), [world], seed, assumed, ("game_room",))
 
 

@@ -20,10 +20,11 @@ PROJECTS: Final = Path(__file__).parent / "projects"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One world of a lesson: what is special about it, and the simulation."""
+    """One world of a lesson: what is special about it, the simulation, and the requests that are drawn, if it says."""
 
     title: str
     sim: Simulation
+    requests: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,7 +65,12 @@ class Lesson:
         from dosim.views import Panel, panels
 
         found = [
-            Panel(world.sim.trace, tuple(_requests(world.sim.trace)), world.title, "" if number else self.claim)
+            Panel(
+                world.sim.trace,
+                tuple(world.requests or _requests(world.sim.trace)),
+                world.title,
+                "" if number else self.claim,
+            )
             for number, world in enumerate(self.worlds)
         ]
         return panels(found, x_label="seconds", **options)

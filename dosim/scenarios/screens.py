@@ -82,3 +82,10 @@ class Screen:
             frame: dict[str, Any] = json.loads(await self.socket.recv())
             if frame.get("id") == call_id:
                 return frame
+
+
+def talk(sim: Simulation) -> list[int]:
+    """The requests that a picture of screens shows: their handshakes, and what they have sent and closed since."""
+    opened = [record.request for record in sim.trace.of_kind("send") if "_pk=" in str(record.detail["url"])]
+    events = [record for record in sim.trace.of_kind("call") if str(record.detail["method"]).startswith("webSocket")]
+    return sorted([*opened, *(record.request for record in events)])

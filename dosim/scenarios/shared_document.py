@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from dosim.scenarios.blocks import Block, Heading, Paragraph
 from dosim.scenarios.lesson import Lesson, World, project, table
-from dosim.scenarios.screens import Screen
+from dosim.scenarios.screens import Screen, talk
 from dosim.simulation import Simulation
 from dosim.trace.words import counted
 
@@ -77,7 +77,7 @@ def run(*, seed: int | str = 0) -> Lesson:
         "nobody writes into another's line, and a letter that is set in where somebody strikes at the same time would"
         " be struck too if more than one were struck at once: here it is one."
     )
-    world = World("in small: four people, three edits each, moved to their place", small)
+    world = World("in small: four people, three edits each, moved to their place", small, talk(small))
     return Lesson("shared-document", claim, facts, _shown(facts), [world], seed, assumed, ("shared_document",))
 
 
