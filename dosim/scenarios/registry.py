@@ -78,6 +78,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _lesson("scheduled-reports", "cron for a quarter, through hibernation and a change of clocks: none missing"),
         _lesson("ai-agent", "a model that calls tools, cut off in mid-stream: a loop in memory, and one in a fiber"),
         _lesson("crash-before-flush", "await put() has returned, the machine is gone, and nobody was told"),
+        _lesson("dashboard", "an agent's state on every screen; who was away gets the present one, not the past"),
+        _lesson("game-room", "players set the state, the agent refuses what is no move, and nobody else sees it"),
+        _lesson("shared-document", "ten people write in one text at once: the last one wins, or all of them do"),
     )
 }
 
