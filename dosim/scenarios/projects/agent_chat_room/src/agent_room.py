@@ -1,4 +1,4 @@
-# ruff: noqa: RUF012 (a class attribute is how the SDK spells it)
+
 import json
 from urllib.parse import parse_qs, urlsplit
 

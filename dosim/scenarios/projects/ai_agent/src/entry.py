@@ -1,7 +1,7 @@
 import asyncio
 import json
 
-from agents import Agent, callable, route_agent_request  # noqa: A004  # the SDK's name
+from agents import Agent, callable, route_agent_request  # the SDK's name
 from js import Date
 from workers import Response, WorkerEntrypoint, fetch
 
