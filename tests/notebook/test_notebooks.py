@@ -6,6 +6,7 @@ import ast
 import base64
 import re
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 
     monkeypatch.chdir(ROOT / "notebooks")
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # whoever runs the tests may stand in another environment
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # given back: the shell puts its own there
     config = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}})
     ipython = InteractiveShell.instance(config=config)
 
