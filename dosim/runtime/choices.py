@@ -360,11 +360,11 @@ def _at(call: Call) -> str:
 
 def _is_library(file: str) -> bool:
     """Whether a file is dosim's own or Python's; scenarios are users."""
-    return file.startswith((_RUNTIME, _WORKERS, _BINDINGS, _LIBRARY))
+    return file.startswith(_LIBRARY) or (file.startswith(_DOSIM) and not file.startswith(_SCENARIOS))
 
 
-_DOSIM = Path(__file__).parents[1]
-_RUNTIME, _WORKERS, _BINDINGS = (str(_DOSIM / layer) for layer in ("runtime", "workers", "bindings"))
+_DOSIM = str(Path(__file__).parents[1])
+_SCENARIOS = str(Path(_DOSIM) / "scenarios")
 _LIBRARY = str(Path(asyncio.__file__).parents[1] / "asyncio")
 #: A sentence names at most so many requests.
 _NAMED = 2

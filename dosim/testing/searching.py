@@ -12,6 +12,7 @@ A plan is one run to try, as plain values, so that another process can run it. T
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -81,7 +82,7 @@ class Priorities:
 
 
 @dataclass
-class Search:
+class Search(ABC):
     """Plans in batches: `batch` says what to try next, `saw` takes what came of it, in the same order."""
 
     allowed: Allowed
@@ -97,9 +98,9 @@ class Search:
     #: Whether `saw` needs the decisions that the runs met.
     needs_met = False
 
+    @abstractmethod
     def batch(self, size: int) -> list[Plan]:
         """At most so many plans; none: the search has ended."""
-        raise NotImplementedError
 
     def saw(self, plans: Sequence[Plan], met: Sequence[Sequence[Met]]) -> None:
         """What the runs of a batch met."""
