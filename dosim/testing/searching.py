@@ -102,7 +102,7 @@ class Search(ABC):
     def batch(self, size: int) -> list[Plan]:
         """At most so many plans; none: the search has ended."""
 
-    def saw(self, plans: Sequence[Plan], met: Sequence[Sequence[Met]]) -> None:
+    def saw(self, plans: Sequence[Plan], met: Sequence[Sequence[Met]]) -> None:  # noqa: B027 (most need not know)
         """What the runs of a batch met."""
 
 
