@@ -11,7 +11,8 @@ from dosim.web.errors import noted
 
 if TYPE_CHECKING:
     from dosim.kernel.loop import Loop
-    from dosim.runtime.websocket import Frame, WebSocketEnd
+    from dosim.runtime.frames import Frame
+    from dosim.runtime.websocket import WebSocketEnd
 
 _REPLACED_BY = "send text with ws.send(str) and bytes with ws.send(bytes)"
 

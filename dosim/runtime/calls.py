@@ -14,9 +14,10 @@ from dosim.web.errors import JsException
 
 if TYPE_CHECKING:
     from dosim.network import City
+    from dosim.runtime.frames import Frame
     from dosim.runtime.gates import InputGate
     from dosim.runtime.instance import Instance
-    from dosim.runtime.websocket import Frame, SocketEvent, WebSocketEnd
+    from dosim.runtime.websocket import SocketEvent, WebSocketEnd
 
 
 class Owner(Protocol):

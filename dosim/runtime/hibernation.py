@@ -23,8 +23,9 @@ from dosim.web.interface import JsInterface, argument_int, argument_text, utf8
 from dosim.web.proxies import JsArray, jsnull
 
 if TYPE_CHECKING:
+    from dosim.runtime.frames import Frame
     from dosim.runtime.host import ObjectHost
-    from dosim.runtime.websocket import Frame, WebSocketEnd
+    from dosim.runtime.websocket import WebSocketEnd
 
 _NOT_AN_ARRAY = "Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 2 is not of type 'Array'."
 #: What every unsigned number says of a negative one. workerd src/workerd/jsg/value.h.

@@ -26,8 +26,9 @@ from dosim.web.errors import DurableObjectAbort, JsException, noted
 
 if TYPE_CHECKING:
     from dosim.kernel.loop import Scope, Timer
+    from dosim.runtime.frames import Frame
     from dosim.runtime.host import ObjectHost
-    from dosim.runtime.websocket import Frame, SocketEvent, WebSocketEnd
+    from dosim.runtime.websocket import SocketEvent, WebSocketEnd
     from dosim.web.ids import DurableObjectId
 
 

@@ -19,7 +19,8 @@ from dosim.web.http import check_sendable
 
 if TYPE_CHECKING:
     from dosim.network import City
-    from dosim.runtime.websocket import Frame, SocketEvent, WebSocketEnd
+    from dosim.runtime.frames import Frame
+    from dosim.runtime.websocket import SocketEvent, WebSocketEnd
     from dosim.runtime.world import World
 
 
