@@ -106,6 +106,10 @@ class Schedule(Mapping[Decision, int]):
             return cls(schedule)
         raise TypeError(f"schedule={schedule!r} is none: give a text such as {_EXAMPLE!r}, or a dosim Schedule.")
 
+    def without(self, decision: Decision) -> Schedule:
+        """The same but for one decision, which is plain."""
+        return Schedule({other: choice for other, choice in self._choices.items() if other != decision})
+
     def __getitem__(self, decision: Decision) -> int:
         return self._choices[decision]
 
